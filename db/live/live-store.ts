@@ -1,0 +1,55 @@
+/**
+ * What is alive right now: sessions, one-use codes, rate limits, the log of running generations, leases and messages between
+ * gateways. One interface; `postgres.ts` and `redis.ts` implement it, one contract suite holds for both.
+ * All times are the store's own clock unless a parameter gives one; all lives are in milliseconds.
+ */
+export interface LiveStore {
+  // Sessions: `session:{user_id}:{uuid}`. A cache of identity.sessions with its own end of life.
+  putSession(userId: string, sessionId: string, value: string, ttlMs: number): Promise<void>;
+  getSession(userId: string, sessionId: string): Promise<string | undefined>;
+  dropSession(userId: string, sessionId: string): Promise<void>;
+  listSessions(userId: string): Promise<string[]>;
+
+  // One-use values (socket tickets, codes): taken by exactly one taker, gone after their life.
+  putOnce(key: string, value: string, ttlMs: number): Promise<void>;
+  takeOnce(key: string): Promise<string | undefined>;
+
+  /**
+   * Token bucket: `burst` at most, refilled with `perSecond`. Atomic across gateways.
+   * @returns how long to wait when refused, 0 when granted.
+   */
+  takeTokens(key: string, limit: { burst: number; perSecond: number }, cost?: number): Promise<{ retryAfterMs: number }>;
+
+  /**
+   * Appends pieces of many generations in one write; when it resolves they survive the death of this process.
+   * A piece with an epoch below the generation's highest known one is refused and its generation id returned (fencing).
+   */
+  appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[] }>;
+  /** Pieces with `seq > afterSeq`, in order. */
+  readLog(generationId: string, afterSeq: number): Promise<LogPiece[]>;
+  /** The logs are not needed any more (compacted into messages); they may stay readable for `keepMs`. */
+  dropLog(generationIds: readonly string[], keepMs: number): Promise<void>;
+
+  /** Takes or renews a lease. The epoch rises by one with every change of owner. Undefined while another owner holds it. */
+  acquireLease(name: string, owner: string, ttlMs: number): Promise<{ epoch: number } | undefined>;
+  renewLeases(names: readonly string[], owner: string, ttlMs: number): Promise<{ lost: string[] }>;
+  releaseLease(name: string, owner: string): Promise<void>;
+
+  /** Fan-out between gateways. At most once, in order per publisher; the publisher's own subscription hears it too. */
+  publish(channel: string, payload: string): Promise<void>;
+  subscribe(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;
+
+  /** Resolves when the store answers. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type LogPiece = {
+  generationId: string;
+  epoch: number;
+  /** From 0, without gaps. */
+  seq: number;
+  /** Where the text begins, UTF-16 units. */
+  offset: number;
+  text: string;
+};

@@ -1,0 +1,43 @@
+/** Every CPU task of the pool: its name, what it takes and what it gives. The map makes `pool.run` typed. */
+
+/** A row-major matrix of unit vectors that several threads read. Rows behind `rows` are not yet valid. */
+export type SharedVectors = { buffer: SharedArrayBuffer; rows: number; dimensions: number };
+export type Match = { namespace: number; row: number; score: number };
+
+export type Tasks = {
+  /** Exact top-k by dot product over several namespaces, best first; embeds `text` offline when `query` is not given. */
+  'memory/retrieve': {
+    input: { namespaces: readonly SharedVectors[]; query?: Float32Array; text?: string; top: number; minScore: number };
+    output: Match[];
+  };
+  /** The offline embedding: deterministic, unit length, Japanese and English. */
+  'memory/embed-text': { input: { texts: readonly string[]; dimensions: number }; output: Float32Array[] };
+  /** Exact token counts of the model's tokenizer, one for each text. */
+  'billing/meter-tokens': { input: { model: string; texts: readonly string[] }; output: number[] };
+  /** Continues the hash chains of the ledger; entries of one shard in order. */
+  'billing/hash-entries': { input: { heads: readonly ChainHead[]; entries: readonly LedgerDraft[] }; output: HashedEntry[] };
+};
+export type TaskName = keyof Tasks;
+
+export type ChainHead = { shard: number; seq: number; hash: string };
+/** The fields that a hash covers. Amounts are positive; the sense is from `fromAccount` to `toAccount`. */
+export type LedgerDraft = {
+  entryId: string;
+  shard: number;
+  fromAccount: string;
+  toAccount: string;
+  asset: string;
+  tokenAmount: number;
+  /** Millionths of a minor unit of currency for one token. */
+  unitPriceMicro: number;
+  purpose: string;
+  status: string;
+  reversesId: string | null;
+  conversationId: string | null;
+  messageId: string | null;
+  generationId: string | null;
+  idempotencyKey: string;
+  /** Milliseconds since the epoch. */
+  createdAtMs: number;
+};
+export type HashedEntry = { entryId: string; shard: number; seq: number; prevHash: string; hash: string };
