@@ -185,7 +185,7 @@ export const select = defineUp('chat.select', {
   says: 'Selects the branch that `messageId` stands on, down to its newest end.',
   body: Type.Object({ messageId: Uuid, expectedRevision: Type.Optional(Revision), limit: PageLimit(200) }),
   reply: Type.Object({ conversationId: Uuid, revision: Revision, messages: Type.Array(Message), nextBefore: Nullable(Uuid) }),
-  errors: ['chat.message_not_found', 'chat.revision_conflict', 'chat.generation_running'],
+  errors: ['chat.message_not_found', 'chat.revision_conflict'],
 });
 
 export const history = defineUp('chat.history', {
