@@ -5,8 +5,15 @@ import { ErrorCodeName, Hash, Locale, Nullable, PageLimit, Timestamp, Uuid } fro
 
 export const Kind = Type.Union([Type.Literal('conversation'), Type.Literal('diary'), Type.Literal('character')]);
 export const MessageText = Type.String({ minLength: 1, maxLength: 20_000, description: 'Not only white space.' });
-export const ClientMessageId = Type.String({ minLength: 1, maxLength: 64, description: 'Chosen by the client; sending it again never makes a second message.' });
-const Revision = Type.Integer({ minimum: 0, description: 'Counts every change of the conversation’s tree or selection.' });
+export const ClientMessageId = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  description: 'Chosen by the client; sending it again never makes a second message.',
+});
+const Revision = Type.Integer({
+  minimum: 0,
+  description: 'Counts every change of the conversation’s tree or selection.',
+});
 
 export const FinishReason = Type.Union(
   ['stop', 'length', 'content_filter', 'stopped', 'interrupted', 'error'].map((reason) => Type.Literal(reason)) as [
@@ -116,8 +123,16 @@ export const send = defineUp('chat.send', {
   }),
   reply: Started,
   errors: [
-    'chat.conversation_not_found', 'chat.message_not_found', 'chat.generation_running', 'chat.too_many_generations',
-    'chat.client_message_conflict', 'chat.wrong_role', 'chat.prompt_too_long', 'billing.insufficient_tokens', 'busy', 'draining',
+    'chat.conversation_not_found',
+    'chat.message_not_found',
+    'chat.generation_running',
+    'chat.too_many_generations',
+    'chat.client_message_conflict',
+    'chat.wrong_role',
+    'chat.prompt_too_long',
+    'billing.insufficient_tokens',
+    'busy',
+    'draining',
   ],
 });
 
@@ -125,11 +140,13 @@ export const attach = defineUp('chat.attach', {
   says: 'Snapshot of a conversation, then its pushes. With `after`, the deltas behind `seq` follow instead of the text so far.',
   body: Type.Object({
     conversationId: Uuid,
-    after: Type.Optional(Type.Object({
-      generationId: Uuid,
-      seq: Type.Integer({ minimum: -1 }),
-      epoch: Type.Optional(Type.Integer({ minimum: 1 })),
-    })),
+    after: Type.Optional(
+      Type.Object({
+        generationId: Uuid,
+        seq: Type.Integer({ minimum: -1 }),
+        epoch: Type.Optional(Type.Integer({ minimum: 1 })),
+      }),
+    ),
     limit: PageLimit(200),
   }),
   reply: Type.Object({
@@ -137,7 +154,10 @@ export const attach = defineUp('chat.attach', {
     messages: Type.Array(Message, { description: 'The end of the selected branch, oldest first.' }),
     nextBefore: Nullable(Uuid),
     generation: Nullable(RunningGeneration),
-    resumed: Type.Boolean({ description: 'True when `after` was honoured: `generation.text` is empty and the missing deltas follow as pushes.' }),
+    resumed: Type.Boolean({
+      description:
+        'True when `after` was honoured: `generation.text` is empty and the missing deltas follow as pushes.',
+    }),
   }),
   errors: ['chat.conversation_not_found'],
 });
@@ -164,8 +184,17 @@ export const regenerate = defineUp('chat.regenerate', {
     clientMessageId: Type.Optional(ClientMessageId),
   }),
   reply: Started,
-  errors: ['chat.message_not_found', 'chat.generation_running', 'chat.too_many_generations', 'chat.revision_conflict',
-    'chat.client_message_conflict', 'chat.prompt_too_long', 'billing.insufficient_tokens', 'busy', 'draining'],
+  errors: [
+    'chat.message_not_found',
+    'chat.generation_running',
+    'chat.too_many_generations',
+    'chat.revision_conflict',
+    'chat.client_message_conflict',
+    'chat.prompt_too_long',
+    'billing.insufficient_tokens',
+    'busy',
+    'draining',
+  ],
 });
 
 export const edit = defineUp('chat.edit', {
@@ -177,14 +206,29 @@ export const edit = defineUp('chat.edit', {
     clientMessageId: Type.Optional(ClientMessageId),
   }),
   reply: Started,
-  errors: ['chat.message_not_found', 'chat.wrong_role', 'chat.generation_running', 'chat.too_many_generations', 'chat.revision_conflict',
-    'chat.client_message_conflict', 'chat.prompt_too_long', 'billing.insufficient_tokens', 'busy', 'draining'],
+  errors: [
+    'chat.message_not_found',
+    'chat.wrong_role',
+    'chat.generation_running',
+    'chat.too_many_generations',
+    'chat.revision_conflict',
+    'chat.client_message_conflict',
+    'chat.prompt_too_long',
+    'billing.insufficient_tokens',
+    'busy',
+    'draining',
+  ],
 });
 
 export const select = defineUp('chat.select', {
   says: 'Selects the branch that `messageId` stands on, down to its newest end.',
   body: Type.Object({ messageId: Uuid, expectedRevision: Type.Optional(Revision), limit: PageLimit(200) }),
-  reply: Type.Object({ conversationId: Uuid, revision: Revision, messages: Type.Array(Message), nextBefore: Nullable(Uuid) }),
+  reply: Type.Object({
+    conversationId: Uuid,
+    revision: Revision,
+    messages: Type.Array(Message),
+    nextBefore: Nullable(Uuid),
+  }),
   errors: ['chat.message_not_found', 'chat.revision_conflict'],
 });
 
@@ -250,7 +294,11 @@ export const delta = defineDown('chat.delta', {
   body: Type.Object({
     generationId: Uuid,
     epoch: Type.Integer({ minimum: 1 }),
-    seq: Type.Integer({ minimum: 0, description: 'Of the last piece contained. Pieces are merged for slow readers, so numbers may be left out; `offset` never leaves a hole.' }),
+    seq: Type.Integer({
+      minimum: 0,
+      description:
+        'Of the last piece contained. Pieces are merged for slow readers, so numbers may be left out; `offset` never leaves a hole.',
+    }),
     offset: Type.Integer({ minimum: 0, description: 'Where `text` begins, in UTF-16 units of the whole answer.' }),
     text: Type.String(),
   }),
@@ -266,13 +314,17 @@ export const done = defineDown('chat.done', {
   body: Type.Object({
     conversationId: Uuid,
     generationId: Uuid,
-    messageId: Type.Union([Uuid, Type.Null()], { description: 'Null when nothing was written, so that there is no message.' }),
+    messageId: Type.Union([Uuid, Type.Null()], {
+      description: 'Null when nothing was written, so that there is no message.',
+    }),
     finishReason: FinishReason,
     usage: Usage,
     ledger: Nullable(LedgerRef),
     length: Type.Integer({ description: 'UTF-16 units of the whole text, to check against.' }),
     revision: Revision,
-    error: Type.Optional(Type.Object({ code: ErrorCodeName, message: Type.String(), retryAfterMs: Type.Optional(Type.Integer()) })),
+    error: Type.Optional(
+      Type.Object({ code: ErrorCodeName, message: Type.String(), retryAfterMs: Type.Optional(Type.Integer()) }),
+    ),
   }),
 });
 

@@ -5,7 +5,10 @@ import { Empty, Locale, Timestamp, Uuid } from './primitives.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 80, description: 'Shown to everyone who may see the avatar.' });
 const Tagline = Type.String({ maxLength: 200, description: 'One line shown under the name.' });
-const Greeting = Type.String({ maxLength: 2_000, description: 'Shown in an empty conversation; never sent to the model as a turn.' });
+const Greeting = Type.String({
+  maxLength: 2_000,
+  description: 'Shown in an empty conversation; never sent to the model as a turn.',
+});
 const SystemPrompt = Type.String({ minLength: 1, maxLength: 20_000 });
 const SafetyRules = Type.String({ maxLength: 8_000, description: 'Appended to the system prompt on every turn.' });
 const Accent = Type.String({ pattern: '^#[0-9a-fA-F]{6}$', description: 'Colour of the avatar on the page.' });

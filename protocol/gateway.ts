@@ -9,10 +9,14 @@ export const hello = defineDown('gateway.hello', {
     connectionId: Uuid,
     userId: Uuid,
     sessionId: Uuid,
-    protocol: Type.String({ description: 'Version of the protocol; its major number is part of the subprotocol’s name.' }),
+    protocol: Type.String({
+      description: 'Version of the protocol; its major number is part of the subprotocol’s name.',
+    }),
     serverTime: Timestamp,
     maxFrameBytes: Type.Integer({ description: 'Larger frames of the client close the socket.' }),
-    idleTimeoutS: Type.Integer({ description: 'The server pings within it; a client that answers pings may stay silent for ever.' }),
+    idleTimeoutS: Type.Integer({
+      description: 'The server pings within it; a client that answers pings may stay silent for ever.',
+    }),
   }),
 });
 

@@ -3,8 +3,17 @@ import Type, { type Static } from 'typebox';
 import { defineDown, defineUp } from './define.ts';
 import { Empty, Locale, Nullable, Timestamp, Uuid } from './primitives.ts';
 
-export const Email = Type.String({ minLength: 3, maxLength: 254, pattern: '^[^\\s@]+@[^\\s@]+$', description: 'Mail address.' });
-export const Password = Type.String({ minLength: 10, maxLength: 256, description: 'At least 10 characters; every character counts.' });
+export const Email = Type.String({
+  minLength: 3,
+  maxLength: 254,
+  pattern: '^[^\\s@]+@[^\\s@]+$',
+  description: 'Mail address.',
+});
+export const Password = Type.String({
+  minLength: 10,
+  maxLength: 256,
+  description: 'At least 10 characters; every character counts.',
+});
 export const DisplayName = Type.String({ minLength: 1, maxLength: 80 });
 export const TimeZone = Type.String({ minLength: 1, maxLength: 64, description: 'IANA time zone, e.g. Asia/Tokyo.' });
 
@@ -28,11 +37,20 @@ export const SessionInfo = Type.Object({
 });
 export type SessionInfo = Static<typeof SessionInfo>;
 
-export const me = defineUp('identity.me', { says: 'The account of this connection.', body: Empty, reply: Account, errors: [] });
+export const me = defineUp('identity.me', {
+  says: 'The account of this connection.',
+  body: Empty,
+  reply: Account,
+  errors: [],
+});
 
 export const updateProfile = defineUp('identity.update_profile', {
   says: 'Changes what is given, keeps the rest.',
-  body: Type.Object({ displayName: Type.Optional(DisplayName), locale: Type.Optional(Locale), timeZone: Type.Optional(TimeZone) }),
+  body: Type.Object({
+    displayName: Type.Optional(DisplayName),
+    locale: Type.Optional(Locale),
+    timeZone: Type.Optional(TimeZone),
+  }),
   reply: Account,
   errors: ['protocol.invalid_body'],
 });
@@ -76,7 +94,9 @@ export const SignUpBody = Type.Object({
 });
 export const SignInBody = Type.Object({ email: Email, password: Type.String({ minLength: 1, maxLength: 256 }) });
 export const RefreshBody = Type.Object({ refreshToken: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })) });
-export const SignOutBody = Type.Object({ all: Type.Optional(Type.Boolean({ description: 'End every session of the account.' })) });
+export const SignOutBody = Type.Object({
+  all: Type.Optional(Type.Boolean({ description: 'End every session of the account.' })),
+});
 export const SocketTicket = Type.Object({ ticket: Type.String(), expiresInS: Type.Integer() });
 
 export const signedOut = defineDown('identity.signed_out', {

@@ -4,11 +4,14 @@ import Type from 'typebox';
 export const Uuid = Type.String({ format: 'uuid', description: 'A UUID.' });
 /** ISO 8601 in UTC, milliseconds. */
 export const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC.' });
-export const Locale = Type.Union([Type.Literal('en'), Type.Literal('ja')], { description: 'Language of texts for people.' });
+export const Locale = Type.Union([Type.Literal('en'), Type.Literal('ja')], {
+  description: 'Language of texts for people.',
+});
 /** SHA-256 as 64 lower-case hexadecimal digits. */
 export const Hash = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256, hexadecimal.' });
 export const Empty = Type.Object({});
-export const PageLimit = (max: number) => Type.Optional(Type.Integer({ minimum: 1, maximum: max, description: `Rows a page, at most ${max}.` }));
+export const PageLimit = (max: number) =>
+  Type.Optional(Type.Integer({ minimum: 1, maximum: max, description: `Rows a page, at most ${max}.` }));
 export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 /** A documented error code; see `error-code.ts`. */
 export const ErrorCodeName = Type.String({ pattern: '^[a-z_.]+$', description: 'A documented error code.' });

@@ -1,0 +1,228 @@
+/**
+ * Avatars and the versions of their prompts. An avatar belongs to one account; only its owner sees the text of its prompts.
+ * Refuses changes to avatars of others and to the samples.
+ */
+import type { Database, Tx } from '../../db/client.ts';
+import * as queries from '../../db/companion/queries.ts';
+import type { AvatarPromptRow, AvatarRow } from '../../db/companion/schema.ts';
+import { uuidv7 } from '../../db/uuid.ts';
+import type { Avatar, AvatarPrompt, PromptParams } from '../../protocol/companion.ts';
+import type { UpBody } from '../../protocol/up.ts';
+import { AppError } from '../errors.ts';
+import type { Caller } from '../peer.ts';
+
+export type CompanionLimits = { maxAvatarsPerUser: number };
+/** What a list of avatars may hold at most; further ones are reached through search, which comes with publication pages. */
+const LIST_LIMIT = 500;
+
+/** What a turn of a conversation needs to know of an avatar. */
+export type ActiveAvatar = {
+  avatarId: string;
+  name: string;
+  lang: 'en' | 'ja';
+  ownerUserId: string | null;
+  /** True when nobody but its owner may talk with it. */
+  private: boolean;
+  deleted: boolean;
+  promptVersion: number;
+  systemPrompt: string;
+  safetyRules: string;
+  params: PromptParams;
+};
+
+export class CompanionService {
+  readonly #db: Database;
+  readonly #limits: CompanionLimits;
+
+  constructor(db: Database, limits: CompanionLimits) {
+    this.#db = db;
+    this.#limits = limits;
+  }
+
+  async listAvatars(caller: Caller): Promise<{ avatars: Avatar[] }> {
+    const rows = await this.#db.asUser(caller.userId, (tx) => queries.listVisible(tx, caller.userId, LIST_LIMIT));
+    return { avatars: rows.map((row) => toAvatar(row, caller.userId)) };
+  }
+
+  /** @throws AppError `companion.avatar_limit` when the account has as many avatars as it may. */
+  async createAvatar(caller: Caller, body: UpBody<'companion.create_avatar'>): Promise<Avatar> {
+    const { maxAvatarsPerUser } = this.#limits;
+    return this.#db.asUser(caller.userId, async (tx) => {
+      if ((await queries.countOwnedLocked(tx, caller.userId)) >= maxAvatarsPerUser) {
+        throw new AppError('companion.avatar_limit', { maxAvatars: maxAvatarsPerUser });
+      }
+      const avatarId = uuidv7();
+      await queries.insertAvatar(tx, {
+        id: avatarId,
+        ownerUserId: caller.userId,
+        name: plain('body.name', body.name),
+        tagline: plain('body.tagline', body.tagline ?? '', true),
+        greeting: prose('body.greeting', body.greeting ?? '', true),
+        lang: body.lang ?? 'ja',
+        accent: body.accent ?? accentFor(avatarId),
+      });
+      await queries.insertPrompt(tx, {
+        id: uuidv7(),
+        avatarId,
+        version: 1,
+        systemPrompt: prose('body.systemPrompt', body.systemPrompt),
+        safetyRules: prose('body.safetyRules', body.safetyRules ?? '', true),
+        params: body.params ?? {},
+        isActive: true,
+      });
+      return toAvatar(await getOwned(tx, caller.userId, avatarId), caller.userId);
+    });
+  }
+
+  async updateAvatar(caller: Caller, body: UpBody<'companion.update_avatar'>): Promise<Avatar> {
+    const { avatarId, ...given } = body;
+    return this.#change(caller, avatarId, {
+      ...(given.name === undefined ? {} : { name: plain('body.name', given.name) }),
+      ...(given.tagline === undefined ? {} : { tagline: plain('body.tagline', given.tagline, true) }),
+      ...(given.greeting === undefined ? {} : { greeting: prose('body.greeting', given.greeting, true) }),
+      ...(given.lang === undefined ? {} : { lang: given.lang }),
+      ...(given.accent === undefined ? {} : { accent: given.accent }),
+    });
+  }
+
+  publishAvatar(caller: Caller, body: UpBody<'companion.publish_avatar'>): Promise<Avatar> {
+    return this.#change(caller, body.avatarId, { visibility: body.visibility });
+  }
+
+  async deleteAvatar(caller: Caller, avatarId: string): Promise<Record<string, never>> {
+    await this.#change(caller, avatarId, { deletedAt: new Date(), visibility: 'private' });
+    return {};
+  }
+
+  async listPrompts(caller: Caller, avatarId: string): Promise<{ prompts: AvatarPrompt[] }> {
+    return this.#db.asUser(caller.userId, async (tx) => {
+      await getOwned(tx, caller.userId, avatarId);
+      return { prompts: (await queries.listPrompts(tx, avatarId)).map(toPrompt) };
+    });
+  }
+
+  async addPrompt(caller: Caller, body: UpBody<'companion.add_prompt'>): Promise<AvatarPrompt> {
+    return this.#db.asUser(caller.userId, async (tx) => {
+      await getOwned(tx, caller.userId, body.avatarId);
+      const activate = body.activate ?? true;
+      if (activate) await queries.deactivatePrompts(tx, body.avatarId);
+      const row = await queries.insertPrompt(tx, {
+        id: uuidv7(),
+        avatarId: body.avatarId,
+        version: await queries.nextPromptVersion(tx, body.avatarId),
+        systemPrompt: prose('body.systemPrompt', body.systemPrompt),
+        safetyRules: prose('body.safetyRules', body.safetyRules ?? '', true),
+        params: body.params ?? {},
+        isActive: activate,
+      });
+      await queries.updateAvatar(tx, body.avatarId, {});
+      return toPrompt(present(row));
+    });
+  }
+
+  /** @throws AppError `companion.prompt_not_found` when the avatar has no such version. */
+  async activatePrompt(caller: Caller, body: UpBody<'companion.activate_prompt'>): Promise<AvatarPrompt> {
+    return this.#db.asUser(caller.userId, async (tx) => {
+      await getOwned(tx, caller.userId, body.avatarId);
+      await queries.deactivatePrompts(tx, body.avatarId);
+      const row = await queries.activatePrompt(tx, body.avatarId, body.version);
+      if (row === undefined) throw new AppError('companion.prompt_not_found', { version: body.version });
+      await queries.updateAvatar(tx, body.avatarId, {});
+      return toPrompt(row);
+    });
+  }
+
+  /** The avatar as a turn needs it; the server reads the prompt on behalf of whoever may talk with the avatar. */
+  async findActive(avatarId: string): Promise<ActiveAvatar | undefined> {
+    const found = await this.#db.asService((tx) => queries.findWithActivePrompt(tx, avatarId));
+    if (found === undefined) return undefined;
+    const { avatar, prompt } = found;
+    return {
+      avatarId: avatar.id,
+      name: avatar.name,
+      lang: avatar.lang,
+      ownerUserId: avatar.ownerUserId,
+      private: avatar.visibility === 'private',
+      deleted: avatar.deletedAt !== null,
+      promptVersion: prompt.version,
+      systemPrompt: prompt.systemPrompt,
+      safetyRules: prompt.safetyRules,
+      params: prompt.params,
+    };
+  }
+
+  /** The texts of one version of an avatar's prompt for its owner; undefined for everybody else. */
+  async findPromptText(
+    userId: string,
+    avatarId: string,
+    version: number,
+  ): Promise<{ systemPrompt: string; safetyRules: string } | undefined> {
+    return this.#db.asUser(userId, (tx) => queries.findPrompt(tx, avatarId, version));
+  }
+
+  async #change(caller: Caller, avatarId: string, change: queries.AvatarChange): Promise<Avatar> {
+    return this.#db.asUser(caller.userId, async (tx) => {
+      await getOwned(tx, caller.userId, avatarId);
+      return toAvatar(present(await queries.updateAvatar(tx, avatarId, change)), caller.userId);
+    });
+  }
+}
+
+async function getOwned(tx: Tx, userId: string, avatarId: string): Promise<AvatarRow> {
+  const row = await queries.findOwnedForUpdate(tx, userId, avatarId);
+  if (row === undefined) throw new AppError('companion.avatar_not_found');
+  return row;
+}
+
+function present<T>(row: T | undefined): T {
+  if (row === undefined) throw new Error('a row that was just written is not visible');
+  return row;
+}
+
+/** One line of text: trimmed, no control characters. */
+function plain(field: string, value: string, emptyAllowed = false): string {
+  if (/\p{Cc}/u.test(value)) throw AppError.invalid(field, 'one line without control characters');
+  return prose(field, value, emptyAllowed);
+}
+
+/** Text that PostgreSQL can hold exactly. */
+function prose(field: string, value: string, emptyAllowed = false): string {
+  if (value.includes('\0') || !value.isWellFormed())
+    throw AppError.invalid(field, 'well-formed Unicode without U+0000');
+  const trimmed = value.trim();
+  if (trimmed === '' && !emptyAllowed) throw AppError.invalid(field, 'more than white space');
+  return trimmed;
+}
+
+const ACCENTS = ['#c2566b', '#b5762a', '#5f7f3b', '#2f7f79', '#3f6fb0', '#7a5bb0', '#a8528f', '#8a5a44'];
+
+function accentFor(avatarId: string): string {
+  return ACCENTS[Number.parseInt(avatarId.slice(-2), 16) % ACCENTS.length] ?? '#7a5bb0';
+}
+
+function toAvatar(row: AvatarRow, userId: string): Avatar {
+  return {
+    avatarId: row.id,
+    name: row.name,
+    tagline: row.tagline,
+    greeting: row.greeting,
+    lang: row.lang,
+    accent: row.accent,
+    visibility: row.visibility,
+    owned: row.ownerUserId === userId,
+    sample: row.sampleKey !== null,
+    version: row.version,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
+
+function toPrompt(row: AvatarPromptRow): AvatarPrompt {
+  return {
+    version: row.version,
+    active: row.isActive,
+    systemPrompt: row.systemPrompt,
+    safetyRules: row.safetyRules,
+    params: row.params,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
