@@ -1,0 +1,152 @@
+/** One operation on generations a function. */
+import type { FinishReason } from '../../protocol/chat.ts';
+import type { Tx } from '../client.ts';
+import type { GenerationRow } from './rows.ts';
+
+const COLUMNS = `g.id, g.conversation_id as "conversationId", g.user_id as "userId", g.payee_user_id as "payeeUserId",
+  g.parent_id as "parentId", g.message_id as "messageId", g.epoch, g.state, g.finish_reason as "finishReason", g.model,
+  g.prompt_tokens as "promptTokens", g.first_turn as "firstTurn", g.trace_json as trace,
+  (select c.avatar_id from chat.conversations c where c.id = g.conversation_id) as "avatarId"`;
+
+export type NewGeneration = {
+  id: string;
+  conversationId: string;
+  userId: string;
+  payeeUserId: string | null;
+  parentId: string;
+  messageId: string;
+  clientRequestId: string | null;
+  owner: string;
+  model: string;
+  trace: unknown;
+  promptTokens: number;
+  firstTurn: boolean;
+  createdAt: Date;
+};
+
+export async function insertGeneration(tx: Tx, row: NewGeneration): Promise<void> {
+  await tx.sql`
+    insert into chat.generations (id, conversation_id, user_id, payee_user_id, parent_id, message_id, client_request_id, owner, model,
+      trace_json, prompt_tokens, first_turn, created_at)
+    values (${row.id}, ${row.conversationId}, ${row.userId}, ${row.payeeUserId}, ${row.parentId}, ${row.messageId},
+      ${row.clientRequestId}, ${row.owner}, ${row.model}, ${tx.sql.json(row.trace as never)}, ${row.promptTokens}, ${row.firstTurn},
+      ${row.createdAt.toISOString()})`;
+}
+
+/** A generation that the caller may see. */
+export async function findGeneration(tx: Tx, generationId: string): Promise<GenerationRow | undefined> {
+  const rows = await tx.sql<GenerationRow[]>`
+    select ${tx.sql.unsafe(COLUMNS)} from chat.generations g where g.id = ${generationId}`;
+  return rows[0];
+}
+
+/** What an earlier command with the same id of the client started. */
+export type EarlierStart = {
+  messageId: string;
+  text: string;
+  parentId: string | null;
+  generationId: string | null;
+  replyMessageId: string | null;
+};
+
+/** The message that was sent with this `clientMessageId`, with the first answer to it. */
+export async function findBySentMessage(
+  tx: Tx,
+  conversationId: string,
+  clientMessageId: string,
+): Promise<EarlierStart | undefined> {
+  const rows = await tx.sql<EarlierStart[]>`
+    select m.id as "messageId", m.text, m.parent_id as "parentId", g.id as "generationId", g.message_id as "replyMessageId"
+    from chat.messages m left join lateral (
+      select g.id, g.message_id from chat.generations g where g.conversation_id = m.conversation_id and g.parent_id = m.id
+      order by g.created_at, g.id limit 1) g on true
+    where m.conversation_id = ${conversationId} and m.client_message_id = ${clientMessageId}`;
+  return rows[0];
+}
+
+/** What an earlier `chat.regenerate` with this id of the client started. */
+export async function findByRequest(
+  tx: Tx,
+  conversationId: string,
+  clientRequestId: string,
+): Promise<EarlierStart | undefined> {
+  const rows = await tx.sql<EarlierStart[]>`
+    select g.parent_id as "messageId", '' as text, null as "parentId", g.id as "generationId", g.message_id as "replyMessageId"
+    from chat.generations g where g.conversation_id = ${conversationId} and g.client_request_id = ${clientRequestId}`;
+  return rows[0];
+}
+
+/** Which gateways have answers running, by their own word. */
+export async function listOwners(tx: Tx): Promise<string[]> {
+  const rows = await tx.sql<{ owner: string }[]>`select distinct owner from chat.generations where state = 'running'`;
+  return rows.map((row) => row.owner);
+}
+
+/** Takes over what a dead owner left running: the epoch rises, so that its late writes are refused from now on. */
+export async function adoptRunning(tx: Tx, deadOwner: string, newOwner: string): Promise<GenerationRow[]> {
+  const rows = await tx.sql<GenerationRow[]>`
+    update chat.generations g set owner = ${newOwner}, epoch = g.epoch + 1
+    where g.state = 'running' and g.owner = ${deadOwner} returning ${tx.sql.unsafe(COLUMNS)}`;
+  return [...rows];
+}
+
+export type Outcome = {
+  generationId: string;
+  epoch: number;
+  finishReason: FinishReason;
+  errorCode: string | null;
+  tokensIn: number;
+  tokensOut: number;
+  endedAt: Date;
+};
+
+/**
+ * Ends generations that still run at this epoch; others are left alone. Locks their conversations first, in the order of ids,
+ * as everything does that touches both.
+ * @returns the ids that were ended now.
+ */
+export async function endRunning(tx: Tx, outcomes: readonly Outcome[]): Promise<Set<string>> {
+  const pick = <T>(of: (outcome: Outcome) => T): T[] => outcomes.map(of);
+  const ids = pick((o) => o.generationId);
+  await tx.sql`
+    select 1 from chat.conversations where id in (select conversation_id from chat.generations where id = any(${ids}::uuid[]))
+    order by id for update`;
+  const rows = await tx.sql<{ id: string }[]>`
+    update chat.generations g set state = 'ended', finish_reason = o.finish_reason, error_code = o.error_code,
+      tokens_in = o.tokens_in, tokens_out = o.tokens_out, ended_at = o.ended_at
+    from unnest(${ids}::uuid[], ${pick((o) => o.epoch)}::int[], ${pick((o) => o.finishReason)}::text[],
+      ${pick((o) => o.errorCode)}::text[], ${pick((o) => o.tokensIn)}::int[], ${pick((o) => o.tokensOut)}::int[],
+      ${pick((o) => o.endedAt.toISOString())}::timestamptz[])
+      as o (id, epoch, finish_reason, error_code, tokens_in, tokens_out, ended_at)
+    where g.id = o.id and g.epoch = o.epoch and g.state = 'running' returning g.id`;
+  return new Set(rows.map((row) => row.id));
+}
+
+export type LedgerNote = { generationId: string; shard: number; seq: number; hash: string };
+
+/** Notes which entry of the ledger paid for each generation. */
+export async function noteLedger(tx: Tx, notes: readonly LedgerNote[]): Promise<void> {
+  if (notes.length === 0) return;
+  await tx.sql`
+    update chat.generations g set ledger_shard = n.shard, ledger_seq = n.seq, ledger_hash = n.hash
+    from unnest(${notes.map((n) => n.generationId)}::uuid[], ${notes.map((n) => n.shard)}::int[], ${notes.map((n) => n.seq)}::bigint[],
+      ${notes.map((n) => n.hash)}::text[]) as n (id, shard, seq, hash)
+    where g.id = n.id`;
+}
+
+export type HeadMove = { conversationId: string; parentId: string; messageId: string | null; at: Date };
+
+/**
+ * Counts the revision of conversations up and moves the head to the new answer where the branch that was answered is still the
+ * selected one.
+ * @returns the new revisions by conversation.
+ */
+export async function moveHeads(tx: Tx, moves: readonly HeadMove[]): Promise<Map<string, number>> {
+  const rows = await tx.sql<{ id: string; revision: number }[]>`
+    update chat.conversations c set revision = c.revision + 1, last_message_at = greatest(c.last_message_at, m.at),
+      head_message_id = case when m.message_id is not null and c.head_message_id = m.parent_id then m.message_id else c.head_message_id end
+    from unnest(${moves.map((m) => m.conversationId)}::uuid[], ${moves.map((m) => m.parentId)}::uuid[],
+      ${moves.map((m) => m.messageId)}::uuid[], ${moves.map((m) => m.at.toISOString())}::timestamptz[]) as m (id, parent_id, message_id, at)
+    where c.id = m.id returning c.id, c.revision`;
+  return new Map(rows.map((row) => [row.id, row.revision]));
+}

@@ -1,0 +1,80 @@
+/** Who hears what: every connection of a user hears of his conversations, attached ones read the text of answers as it grows. */
+import type { Push } from '../../protocol/down.ts';
+import type { Cursor, Peer } from '../peer.ts';
+import type { Generation } from './generation.ts';
+import type { Presence } from './needs.ts';
+
+/** Gives one reader what it lacks of an answer, and the end of it where that is known already. */
+export function deliver(peer: Peer, generation: Generation, from: Cursor, done: Push | undefined): void {
+  if (peer.closed) return;
+  peer.addStream(generation, from);
+  if (done === undefined) return;
+  peer.push(done);
+  peer.removeStream(generation.key);
+}
+
+export class Audience {
+  readonly #presence: Presence;
+  readonly #readers = new Map<string, Set<Peer>>();
+  readonly #attachments = new WeakMap<Peer, Set<string>>();
+
+  constructor(presence: Presence) {
+    this.#presence = presence;
+  }
+
+  /** From now on `peer` reads the answers of this conversation. False when it did before, or is gone. */
+  attach(conversationId: string, peer: Peer): boolean {
+    if (peer.closed) return false;
+    let attached = this.#attachments.get(peer);
+    if (attached === undefined) {
+      attached = new Set();
+      this.#attachments.set(peer, attached);
+      peer.onClose((gone) => this.#forget(gone));
+    }
+    if (attached.has(conversationId)) return false;
+    attached.add(conversationId);
+    const readers = this.#readers.get(conversationId);
+    if (readers === undefined) this.#readers.set(conversationId, new Set([peer]));
+    else readers.add(peer);
+    return true;
+  }
+
+  detach(conversationId: string, peer: Peer): void {
+    this.#attachments.get(peer)?.delete(conversationId);
+    const readers = this.#readers.get(conversationId);
+    readers?.delete(peer);
+    if (readers?.size === 0) this.#readers.delete(conversationId);
+  }
+
+  /** Tells every connection of the user; the one that caused it knows already. */
+  tell(userId: string, push: Push, except?: Peer): void {
+    for (const peer of this.#presence.peersOf(userId)) if (peer !== except) peer.push(push);
+  }
+
+  /** Attached connections begin to read the answer from where it stands. */
+  beginStream(generation: Generation): void {
+    for (const peer of this.#readersOf(generation)) peer.addStream(generation, generation.cursor());
+  }
+
+  wake(generation: Generation): void {
+    for (const peer of this.#readersOf(generation)) peer.wakeStream(generation.key);
+  }
+
+  endStream(generation: Generation): void {
+    for (const peer of this.#readersOf(generation)) peer.removeStream(generation.key);
+  }
+
+  #readersOf(generation: Generation): Iterable<Peer> {
+    return this.#readers.get(generation.facts.conversationId) ?? [];
+  }
+
+  #forget(peer: Peer): void {
+    const attached = this.#attachments.get(peer);
+    this.#attachments.delete(peer);
+    for (const conversationId of attached ?? []) {
+      const readers = this.#readers.get(conversationId);
+      readers?.delete(peer);
+      if (readers?.size === 0) this.#readers.delete(conversationId);
+    }
+  }
+}

@@ -1,0 +1,18 @@
+/** A place in the list of conversations as an opaque text: the end of a page, where the next one begins. */
+import { AppError } from '../errors.ts';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export function encodePlace(row: { id: string; startedAtMs: number; lastMessageAtMs: number | null }): string {
+  return `${Math.floor(row.lastMessageAtMs ?? row.startedAtMs)}.${row.id}`;
+}
+
+/** @throws AppError `protocol.invalid_body` for a text that `encodePlace` did not make. */
+export function decodePlace(text: string): { atMs: number; id: string } {
+  const [at, id] = text.split('.');
+  const atMs = Number(at);
+  if (at === undefined || !/^\d{1,15}$/.test(at) || !Number.isSafeInteger(atMs) || id === undefined || !UUID.test(id)) {
+    throw AppError.invalid('body.before', '`nextBefore` of the page before');
+  }
+  return { atMs, id };
+}

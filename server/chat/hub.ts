@@ -1,0 +1,189 @@
+/**
+ * The answers being written on this gateway: starts them, feeds their text through the live log to the readers, stops them, and
+ * hands them to the settler. A generation belongs to the server: a disconnect changes nothing here.
+ */
+import type { Push } from '../../protocol/down.ts';
+import type { Clock } from '../clock.ts';
+import type { ChatModel, ChatRequest, StreamEnd } from '../llm/model.ts';
+import type { Audience } from './audience.ts';
+import type { Generation } from './generation.ts';
+import { LogWriter } from './log-writer.ts';
+import type { ChatLog, ChatMetrics, TextLog } from './needs.ts';
+import type { DoneBody } from './settler.ts';
+
+export type HubOptions = {
+  rollUpMs: number;
+  /** How long a finished answer can be resumed from memory and its log stays readable. */
+  keepMs: number;
+  maxRunningPerUser: number;
+};
+type HubParts = {
+  model: ChatModel;
+  textLog: TextLog;
+  audience: Audience;
+  clock: Clock;
+  log: ChatLog;
+  metrics: ChatMetrics;
+};
+/** The end of an answer, kept for readers who come back a moment later. */
+type Finished = { generation: Generation; done: Push };
+
+export class GenerationHub {
+  readonly #parts: HubParts;
+  readonly #options: HubOptions;
+  readonly #writer: LogWriter;
+  readonly #running = new Map<string, Generation>();
+  readonly #byConversation = new Map<string, Generation>();
+  readonly #countByUser = new Map<string, number>();
+  readonly #finished = new Map<string, Finished>();
+  readonly #handedOver = new WeakSet<Generation>();
+  #settle: (generation: Generation) => void = () => {};
+  #onIdle: (() => void)[] = [];
+
+  constructor(parts: HubParts, options: HubOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#writer = new LogWriter(
+      parts.textLog,
+      parts.clock,
+      options.rollUpMs,
+      { written: (generation) => this.#written(generation), fenced: (generation) => this.#forget(generation) },
+      parts,
+    );
+  }
+
+  /** Where ended answers go; set once, since the settler announces through this hub. */
+  onEnded(settle: (generation: Generation) => void): void {
+    this.#settle = settle;
+  }
+
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
+  running(): Iterable<Generation> {
+    return this.#running.values();
+  }
+
+  countOf(userId: string): number {
+    return this.#countByUser.get(userId) ?? 0;
+  }
+
+  get maxRunningPerUser(): number {
+    return this.#options.maxRunningPerUser;
+  }
+
+  find(generationId: string): Generation | undefined {
+    return this.#running.get(generationId);
+  }
+
+  findByConversation(conversationId: string): Generation | undefined {
+    return this.#byConversation.get(conversationId);
+  }
+
+  findFinished(generationId: string): Finished | undefined {
+    return this.#finished.get(generationId);
+  }
+
+  /** Registers a committed generation and asks the model. */
+  start(generation: Generation, request: ChatRequest): void {
+    this.#register(generation);
+    this.#parts.audience.beginStream(generation);
+    generation.handle = this.#parts.model.stream(request, {
+      onText: (text) => {
+        const first = generation.silent;
+        generation.receive(text);
+        if (first) this.#parts.metrics.firstToken(this.#parts.clock.now() - generation.facts.startedAtMs);
+        this.#writer.note(generation, first);
+      },
+      onEnd: (end) => this.#end(generation, end, false),
+    });
+    // The model may have failed or the user may have stopped before the handle was known.
+    if (generation.end !== undefined) generation.handle.abort();
+  }
+
+  /** Takes over what a dead gateway left: its text so far is all there will be. */
+  adopt(generation: Generation): void {
+    this.#register(generation);
+    this.#end(generation, { finishReason: 'aborted', usage: undefined, error: undefined }, false);
+  }
+
+  /** @returns false when it had ended before. */
+  stop(generation: Generation): boolean {
+    if (generation.end !== undefined) return false;
+    this.#end(generation, { finishReason: 'aborted', usage: undefined, error: undefined }, true);
+    generation.handle?.abort();
+    return true;
+  }
+
+  /** Ends what still runs as interrupted; for the end of this process. Resolves when all of it is settled. */
+  async interruptAll(): Promise<void> {
+    for (const generation of [...this.#running.values()]) {
+      if (generation.end !== undefined) continue;
+      this.#end(generation, { finishReason: 'aborted', usage: undefined, error: undefined }, false);
+      generation.handle?.abort();
+    }
+    await this.idle();
+  }
+
+  /** Resolves when no answer is being written. */
+  idle(): Promise<void> {
+    if (this.#running.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** The settler has committed the end. */
+  finish(generation: Generation, done: DoneBody, balance: number | undefined): void {
+    const { audience, metrics, textLog, clock, log } = this.#parts;
+    const { userId } = generation.facts;
+    const push: Push = { type: 'chat.done', body: done };
+    this.#finished.set(generation.key, { generation, done: push });
+    clock.after(this.#options.keepMs, () => this.#finished.delete(generation.key));
+    this.#forget(generation, () => audience.tell(userId, push));
+    if (balance !== undefined) audience.tell(userId, { type: 'billing.balance', body: { balance } });
+    metrics.tokens(done.usage.tokensIn, done.usage.tokensOut);
+    metrics.finished(done.finishReason);
+    textLog
+      .dropLog([generation.key], this.#options.keepMs)
+      .catch((error: unknown) => log.warn({ error }, 'the log of a finished answer could not be dropped'));
+  }
+
+  /** It was ended elsewhere, or taken over by another gateway. */
+  forget(generation: Generation): void {
+    this.#forget(generation);
+  }
+
+  #register(generation: Generation): void {
+    const { conversationId, userId } = generation.facts;
+    this.#running.set(generation.key, generation);
+    this.#byConversation.set(conversationId, generation);
+    this.#countByUser.set(userId, this.countOf(userId) + 1);
+  }
+
+  #end(generation: Generation, end: StreamEnd, stopped: boolean): void {
+    if (generation.end !== undefined) return;
+    generation.end = { ...end, stopped };
+    this.#writer.note(generation, true);
+  }
+
+  #written(generation: Generation): void {
+    this.#parts.audience.wake(generation);
+    if (!generation.ended || !this.#running.has(generation.key) || this.#handedOver.has(generation)) return;
+    this.#handedOver.add(generation);
+    this.#settle(generation);
+  }
+
+  /** `announce` comes after the last piece and before the stream is taken from its readers. */
+  #forget(generation: Generation, announce: () => void = () => {}): void {
+    generation.handle?.abort();
+    announce();
+    this.#parts.audience.endStream(generation);
+    if (!this.#running.delete(generation.key)) return;
+    const { conversationId, userId } = generation.facts;
+    if (this.#byConversation.get(conversationId) === generation) this.#byConversation.delete(conversationId);
+    const left = this.countOf(userId) - 1;
+    if (left > 0) this.#countByUser.set(userId, left);
+    else this.#countByUser.delete(userId);
+    if (this.#running.size === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Writes the text of all running answers into the live log, in batches, before any reader sees it. The first text of an answer
+ * goes out at once; after that, pieces are rolled up. One piece of an answer is on its way at a time; batches overlap.
+ */
+import type { Clock, Timer } from '../clock.ts';
+import type { Generation } from './generation.ts';
+import type { ChatLog, ChatMetrics, TextLog } from './needs.ts';
+
+export type LogWriterEvents = {
+  /** Something new may be shown, or everything has been written. */
+  written(generation: Generation): void;
+  /** Another gateway has taken the generation over: nothing of ours is written any more. */
+  fenced(generation: Generation): void;
+};
+
+const RETRY_MS = 200;
+
+export class LogWriter {
+  readonly #log: TextLog;
+  readonly #clock: Clock;
+  readonly #rollUpMs: number;
+  readonly #events: LogWriterEvents;
+  readonly #report: { log: ChatLog; metrics: ChatMetrics };
+  #dirty = new Set<Generation>();
+  #urgent = false;
+  #timer: Timer | undefined;
+
+  constructor(
+    log: TextLog,
+    clock: Clock,
+    rollUpMs: number,
+    events: LogWriterEvents,
+    report: { log: ChatLog; metrics: ChatMetrics },
+  ) {
+    this.#log = log;
+    this.#clock = clock;
+    this.#rollUpMs = rollUpMs;
+    this.#events = events;
+    this.#report = report;
+  }
+
+  /** Text has come or the stream has ended. `urgent` does not wait for the roll-up. */
+  note(generation: Generation, urgent: boolean): void {
+    this.#dirty.add(generation);
+    if (urgent) {
+      if (this.#urgent) return;
+      this.#urgent = true;
+      // After the reads of this turn of the event loop, so that answers that begin together are written together.
+      setImmediate(() => this.#flush());
+    } else {
+      this.#timer ??= this.#clock.after(this.#rollUpMs, () => this.#flush());
+    }
+  }
+
+  #flush(): void {
+    this.#urgent = false;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const batch: Generation[] = [];
+    const later = new Set<Generation>();
+    for (const generation of this.#dirty) {
+      if (generation.takePiece() !== undefined) batch.push(generation);
+      else if (!generation.drained) later.add(generation);
+      else this.#events.written(generation);
+    }
+    this.#dirty = later;
+    if (batch.length > 0) void this.#write(batch);
+  }
+
+  async #write(batch: Generation[]): Promise<void> {
+    const pieces = batch.flatMap((generation) => generation.unwritten ?? []);
+    const beganMs = performance.now();
+    try {
+      const { refused } = await this.#log.appendLog(pieces);
+      this.#report.metrics.logWritten(pieces.length, performance.now() - beganMs);
+      const fenced = refused.length === 0 ? undefined : new Set(refused);
+      for (const generation of batch) this.#acknowledge(generation, fenced);
+    } catch (error) {
+      // Nobody has seen these pieces. The same ones are tried again; the log takes a piece that it has already as written.
+      this.#report.log.warn({ error, pieces: pieces.length }, 'the live log cannot be written; trying again');
+      this.#clock.after(RETRY_MS, () => void this.#write(batch));
+    }
+  }
+
+  #acknowledge(generation: Generation, fenced: Set<string> | undefined): void {
+    if (fenced?.has(generation.key)) {
+      this.#dirty.delete(generation);
+      this.#events.fenced(generation);
+      return;
+    }
+    generation.acknowledge();
+    if (!generation.drained) this.note(generation, generation.end !== undefined);
+    else this.#dirty.delete(generation);
+    this.#events.written(generation);
+  }
+}

@@ -1,0 +1,89 @@
+/** What chat needs of others, as narrow as it is; main hands in who provides it. */
+import type { Tx } from '../../db/client.ts';
+import type { LogPiece } from '../../db/live/live-store.ts';
+import type { PromptParams } from '../../protocol/companion.ts';
+import type { Peer } from '../peer.ts';
+
+/** Live connections by user; the gateway provides it. */
+export type Presence = { peersOf(userId: string): Iterable<Peer> };
+
+/** The avatar that a conversation is held with; companion provides it. */
+export type PartnerAvatar = {
+  avatarId: string;
+  name: string;
+  lang: 'en' | 'ja';
+  ownerUserId: string | null;
+  private: boolean;
+  deleted: boolean;
+  promptVersion: number;
+  systemPrompt: string;
+  safetyRules: string;
+  params: PromptParams;
+};
+export type Partners = {
+  findActive(avatarId: string): Promise<PartnerAvatar | undefined>;
+  /** Undefined for everybody but the owner. */
+  findPromptText(
+    userId: string,
+    avatarId: string,
+    version: number,
+  ): Promise<{ systemPrompt: string; safetyRules: string } | undefined>;
+};
+
+/** Retrieval and remembering; memory provides it. */
+export type RetrievedMemory = {
+  memoryId: string;
+  text: string;
+  score: number;
+  source: { conversationId?: string; messageId?: string };
+};
+export type MemoryAccess = {
+  retrieve(query: { userId: string; avatarId: string; text: string; top: number }): Promise<RetrievedMemory[]>;
+  /** In the background; never delays a turn. */
+  rememberTurn(turn: { userId: string; conversationId: string; messageId: string; text: string }): void;
+  /** Texts of memories that the user may read, by id; what is gone is left out. */
+  findTexts(userId: string, memoryIds: readonly string[]): Promise<Map<string, string>>;
+};
+
+/** Settlement; billing provides it. */
+export type Settlement = {
+  generationId: string;
+  userId: string;
+  payeeUserId: string | null;
+  conversationId: string;
+  messageId: string | null;
+  tokensIn: number;
+  tokensOut: number;
+  newConversation: boolean;
+  atMs: number;
+};
+export type Settled = {
+  generationId: string;
+  entry: { shard: number; seq: number; hash: string } | undefined;
+  balance: number;
+};
+export type Billing = {
+  /** Inside the transaction that stores the messages. Idempotent for each generation. */
+  settle(tx: Tx, settlements: readonly Settlement[]): Promise<Settled[]>;
+  balanceIn(tx: Tx, userId: string): Promise<number>;
+};
+
+/** Exact token counts; a worker provides it. */
+export type TokenMeter = { count(model: string, texts: readonly string[]): Promise<number[]> };
+
+/** The log of running answers; the live store provides it. */
+export type TextLog = {
+  appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[] }>;
+  readLog(generationId: string, afterSeq: number): Promise<LogPiece[]>;
+  dropLog(generationIds: readonly string[], keepMs: number): Promise<void>;
+};
+
+/** Figures for operators; ops provides it. */
+export type ChatMetrics = {
+  firstToken(delayMs: number): void;
+  tokens(tokensIn: number, tokensOut: number): void;
+  finished(reason: string): void;
+  logWritten(pieces: number, tookMs: number): void;
+};
+
+export type ChatLog = { warn(facts: object, message: string): void; error(facts: object, message: string): void };

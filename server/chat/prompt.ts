@@ -1,0 +1,195 @@
+/**
+ * What the model is told: the avatar's prompt and safety rules, what is remembered, and the recent turns, within the context of
+ * the model. Pure; every decision leaves a line in the trace. Refuses a prompt that cannot fit.
+ */
+import type { TurnRow } from '../../db/chat/rows.ts';
+import { AppError } from '../errors.ts';
+import type { ChatTurn } from '../llm/model.ts';
+import type { PartnerAvatar, RetrievedMemory } from './needs.ts';
+
+/** Tokens that the wire format of a chat adds to every message (role and separators). */
+const MESSAGE_OVERHEAD = 4;
+/** No answer is worth starting with less room than this. */
+const LEAST_OUTPUT_TOKENS = 16;
+
+/** The trace as it is stored: texts stay where they are and are referred to. */
+export type StoredPart = {
+  part: 'system' | 'safety' | 'memory' | 'turn';
+  role: 'system' | 'user' | 'assistant';
+  tokens: number;
+  why: string;
+  avatarPromptVersion?: number;
+  messageId?: string;
+  memoryId?: string;
+  score?: number;
+};
+export type StoredTrace = {
+  contextLimit: number;
+  maxOutputTokens: number;
+  tokensTotal: number;
+  parts: StoredPart[];
+  left: { part: string; count: number; tokens: number; why: string }[];
+};
+
+export type PromptInput = {
+  avatar: PartnerAvatar;
+  lang: 'en' | 'ja';
+  systemTokens: number;
+  safetyTokens: number;
+  /** Best first, with their tokens. */
+  memories: readonly (RetrievedMemory & { tokens: number })[];
+  /** Why there are none, for the trace. */
+  memoryNote: string | undefined;
+  /** Newest first; the first one is the message that is answered. */
+  turns: readonly TurnRow[];
+  contextLimit: number;
+  maxOutputTokens: number;
+  /** Most tokens that turns before the newest may take. */
+  historyTokens: number;
+  memoryTokens: number;
+};
+export type AssembledPrompt = { messages: ChatTurn[]; trace: StoredTrace; maxOutputTokens: number };
+
+/** @throws AppError `chat.prompt_too_long` when prompt, rules and the newest message leave no room for an answer. */
+export function assemblePrompt(input: PromptInput): AssembledPrompt {
+  const [newest, ...older] = input.turns;
+  if (newest === undefined) throw new Error('a prompt needs the message that is answered');
+  const system = systemText(input.avatar, input.lang);
+  const fixed = input.systemTokens + input.safetyTokens + newest.tokenCount + 2 * MESSAGE_OVERHEAD + FRAME_TOKENS;
+  const room = input.contextLimit - fixed;
+  if (room < LEAST_OUTPUT_TOKENS) {
+    throw new AppError('chat.prompt_too_long', { contextLimit: input.contextLimit, promptTokens: fixed });
+  }
+  const maxOutputTokens = Math.min(input.maxOutputTokens, room);
+  let free = room - maxOutputTokens;
+
+  const memories = fit(
+    withoutTurns(input.memories, input.turns),
+    (memory) => memory.tokens + 1,
+    Math.min(free, input.memoryTokens),
+  );
+  free -= memories.used;
+  const history = fit(older, (turn) => turn.tokenCount + MESSAGE_OVERHEAD, Math.min(free, input.historyTokens));
+  const turns = [newest, ...history.taken].reverse();
+
+  const trace = toTrace(input, memories, history, turns, maxOutputTokens);
+  const blocks = [system, input.avatar.safetyRules, memoryText(memories.taken, input.lang)].filter(
+    (block) => block !== '',
+  );
+  const messages: ChatTurn[] = [
+    { role: 'system', content: blocks.join('\n\n') },
+    ...turns.map((turn): ChatTurn => ({ role: turn.role === 'user' ? 'user' : 'assistant', content: turn.text })),
+  ];
+  return { messages, trace, maxOutputTokens };
+}
+
+/** The avatar's own prompt, with its name where the prompt does not say it, and the language of the conversation. */
+export function systemText(avatar: Pick<PartnerAvatar, 'name' | 'systemPrompt'>, lang: 'en' | 'ja'): string {
+  const named = avatar.systemPrompt.includes(avatar.name);
+  const name = lang === 'ja' ? `あなたの名前は「${avatar.name}」です。` : `Your name is ${avatar.name}.`;
+  const language = lang === 'ja' ? '会話は日本語で行います。' : 'The conversation is in English.';
+  return [...(named ? [] : [name]), avatar.systemPrompt, language].join('\n');
+}
+
+/** Room for the name, the language line and the heading of the memories. */
+const FRAME_TOKENS = 48;
+
+type Fitted<T> = { taken: T[]; left: T[]; used: number };
+
+/** Takes from the front as long as the budget lasts; stops at the first that does not fit, so that no turn is skipped. */
+function fit<T>(items: readonly T[], costOf: (item: T) => number, budget: number): Fitted<T> {
+  let used = 0;
+  let count = 0;
+  for (const item of items) {
+    const cost = costOf(item);
+    if (used + cost > budget) break;
+    used += cost;
+    count += 1;
+  }
+  return { taken: items.slice(0, count), left: items.slice(count), used };
+}
+
+/** What stands in the dialogue anyway needs no reminder. */
+function withoutTurns<T extends RetrievedMemory>(memories: readonly T[], turns: readonly TurnRow[]): T[] {
+  const inDialogue = new Set(turns.map((turn) => turn.id));
+  return memories.filter(({ source }) => source.messageId === undefined || !inDialogue.has(source.messageId));
+}
+
+function memoryText(memories: readonly RetrievedMemory[], lang: 'en' | 'ja'): string {
+  if (memories.length === 0) return '';
+  const heading =
+    lang === 'ja'
+      ? '覚えていること（必要なときだけ自然に触れる）:'
+      : 'What you remember (mention it only where it fits):';
+  return [heading, ...memories.map((memory) => `- ${memory.text.replaceAll('\n', ' ')}`)].join('\n');
+}
+
+function toTrace(
+  input: PromptInput,
+  memories: Fitted<RetrievedMemory & { tokens: number }>,
+  history: Fitted<TurnRow>,
+  turns: readonly TurnRow[],
+  maxOutputTokens: number,
+): StoredTrace {
+  const { promptVersion, safetyRules } = input.avatar;
+  const parts: StoredPart[] = [
+    {
+      part: 'system',
+      role: 'system',
+      tokens: input.systemTokens,
+      why: 'active version of the avatar’s prompt',
+      avatarPromptVersion: promptVersion,
+    },
+  ];
+  if (safetyRules !== '') {
+    parts.push({
+      part: 'safety',
+      role: 'system',
+      tokens: input.safetyTokens,
+      why: 'safety rules of the same version',
+      avatarPromptVersion: promptVersion,
+    });
+  }
+  for (const { memoryId, score, tokens, source } of memories.taken) {
+    parts.push({
+      part: 'memory',
+      role: 'system',
+      tokens,
+      why: 'similar to the message',
+      memoryId,
+      score,
+      ...(source.messageId === undefined ? {} : { messageId: source.messageId }),
+    });
+  }
+  for (const turn of turns) {
+    const why = turn === turns.at(-1) ? 'the message that is answered' : 'recent turn of the selected branch';
+    parts.push({
+      part: 'turn',
+      role: turn.role === 'user' ? 'user' : 'assistant',
+      tokens: turn.tokenCount,
+      why,
+      messageId: turn.id,
+    });
+  }
+  const tokensTotal = parts.reduce((sum, part) => sum + part.tokens, 0) + MESSAGE_OVERHEAD * (turns.length + 1);
+  const left: StoredTrace['left'] = [];
+  const note = (part: string, count: number, tokens: number, why: string) => left.push({ part, count, tokens, why });
+  if (history.left.length > 0)
+    note(
+      'turn',
+      history.left.length,
+      sum(history.left.map((turn) => turn.tokenCount)),
+      'older turns did not fit into the budget',
+    );
+  if (memories.left.length > 0)
+    note(
+      'memory',
+      memories.left.length,
+      sum(memories.left.map((memory) => memory.tokens)),
+      'less similar memories did not fit into the budget',
+    );
+  if (input.memoryNote !== undefined) note('memory', 0, 0, input.memoryNote);
+  return { contextLimit: input.contextLimit, maxOutputTokens, tokensTotal, parts, left };
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -1,0 +1,203 @@
+/**
+ * Conversations as their owner uses them: open, attach, read back, select branches, stop, delete, and ask why an answer was given.
+ * Starting answers is the part of `turns.ts`. Refuses conversations of others by not finding them.
+ */
+
+import * as conversations from '../../db/chat/conversations.ts';
+import * as generations from '../../db/chat/generations.ts';
+import * as messages from '../../db/chat/messages.ts';
+import type { ConversationRow, GenerationRow } from '../../db/chat/rows.ts';
+import type { Database, Tx } from '../../db/client.ts';
+import { uuidv7 } from '../../db/uuid.ts';
+import type { UpBody, UpReply } from '../../protocol/up.ts';
+import type { Clock } from '../clock.ts';
+import { AppError } from '../errors.ts';
+import type { Caller } from '../peer.ts';
+import { type Audience, deliver } from './audience.ts';
+import { decodePlace, encodePlace } from './conversation-place.ts';
+import type { GenerationHub } from './hub.ts';
+import { toConversation, toPage } from './messages.ts';
+import type { TurnMaterials } from './turn-materials.ts';
+
+const PAGE = 50;
+const LIST_PAGE = 30;
+/** A conversation changes while it is read only in a race with an ending answer; it settles after a moment. */
+const READ_TRIES = 5;
+
+type Parts = { db: Database; hub: GenerationHub; audience: Audience; materials: TurnMaterials; clock: Clock };
+type View = { conversation: ConversationRow; messages: UpReply<'chat.history'> };
+
+export class ChatService {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** @throws AppError `chat.kind_unavailable`, `companion.avatar_not_found`. */
+  async open(caller: Caller, body: UpBody<'chat.open'>): Promise<UpReply<'chat.open'>> {
+    const { db, materials, audience, clock } = this.#parts;
+    const { avatarId, kind } = body;
+    if (kind !== 'conversation' || body.characterId !== undefined)
+      throw new AppError('chat.kind_unavailable', { field: 'body.kind', expected: 'conversation' });
+    if (avatarId === undefined) throw AppError.invalid('body.avatarId', 'the id of an avatar');
+    const avatar = await materials.getAvatar(avatarId, caller.userId);
+    const lang = body.lang ?? avatar.lang;
+    const { id, revision } = await db.asUser(caller.userId, async (tx) => {
+      const empty = await conversations.findEmpty(tx, caller.userId, avatarId, kind, lang);
+      if (empty !== undefined) return empty;
+      const startedAt = new Date(clock.now());
+      const row = { id: uuidv7(clock.now()), userId: caller.userId, avatarId, kind, lang, startedAt };
+      await conversations.insertConversation(tx, row);
+      return { id: row.id, revision: 0 };
+    });
+    materials.noteAvatar(id, avatarId);
+    audience.attach(id, caller.peer);
+    return { conversationId: id, revision };
+  }
+
+  async list(caller: Caller, body: UpBody<'chat.list_conversations'>): Promise<UpReply<'chat.list_conversations'>> {
+    const limit = body.limit ?? LIST_PAGE;
+    const page = {
+      userId: caller.userId,
+      avatarId: body.avatarId ?? null,
+      before: body.before === undefined ? null : decodePlace(body.before),
+      limit: limit + 1,
+    };
+    const rows = await this.#parts.db.asUser(caller.userId, (tx) => conversations.listConversations(tx, page));
+    const shown = rows.slice(0, limit);
+    const last = shown.at(-1);
+    return {
+      conversations: shown.map(toConversation),
+      nextBefore: rows.length > limit && last !== undefined ? encodePlace(last) : null,
+    };
+  }
+
+  async attach(caller: Caller, body: UpBody<'chat.attach'>): Promise<UpReply<'chat.attach'>> {
+    const { hub, audience, materials } = this.#parts;
+    const { conversationId, after } = body;
+    const { conversation, messages: page } = await this.#readStable(caller.userId, conversationId, body.limit ?? PAGE);
+    // From here on in one piece: what is read now and what is pushed next join without a gap.
+    materials.noteAvatar(conversationId, conversation.avatarId);
+    audience.attach(conversationId, caller.peer);
+    const running = hub.findByConversation(conversationId);
+    const finished = after === undefined ? undefined : hub.findFinished(after.generationId);
+    const resumed = running?.key === after?.generationId ? running : finished?.generation;
+    const sameEpoch = after?.epoch === undefined || after.epoch === resumed?.facts.epoch;
+    const from = after !== undefined && sameEpoch ? resumed?.cursorAfter(after.seq) : undefined;
+    if (resumed !== undefined && from !== undefined) {
+      setImmediate(() => deliver(caller.peer, resumed, { ...from }, hub.findFinished(resumed.key)?.done));
+    } else if (running !== undefined) {
+      const here = running.cursor();
+      setImmediate(() => deliver(caller.peer, running, here, hub.findFinished(running.key)?.done));
+    }
+    const described = running?.describe() ?? null;
+    return {
+      conversation: toConversation(conversation),
+      ...page,
+      generation: described !== null && from !== undefined ? { ...described, seq: from.seq, text: '' } : described,
+      resumed: from !== undefined,
+    };
+  }
+
+  detach(caller: Caller, conversationId: string): Record<string, never> {
+    const running = this.#parts.hub.findByConversation(conversationId);
+    if (running !== undefined) caller.peer.removeStream(running.key);
+    this.#parts.audience.detach(conversationId, caller.peer);
+    return {};
+  }
+
+  /** @throws AppError `chat.generation_not_found` for an answer of somebody else as well. */
+  async stop(caller: Caller, generationId: string): Promise<{ stopped: boolean }> {
+    const running = this.#parts.hub.find(generationId);
+    if (running !== undefined && running.facts.userId === caller.userId)
+      return { stopped: this.#parts.hub.stop(running) };
+    await this.#getGeneration(caller, generationId);
+    return { stopped: false };
+  }
+
+  async select(caller: Caller, body: UpBody<'chat.select'>): Promise<UpReply<'chat.select'>> {
+    const { db, audience } = this.#parts;
+    const limit = body.limit ?? PAGE;
+    const reply = await db.asUser(caller.userId, async (tx) => {
+      const target = await messages.findMessage(tx, body.messageId);
+      if (target === undefined) throw new AppError('chat.message_not_found');
+      const { conversationId } = target;
+      const conversation = await getConversation(await conversations.lockConversation(tx, conversationId));
+      if (body.expectedRevision !== undefined && body.expectedRevision !== conversation.revision) {
+        throw new AppError('chat.revision_conflict', { revision: conversation.revision });
+      }
+      const end = await messages.newestEnd(tx, conversationId, target.id);
+      const unchanged = end === conversation.headMessageId;
+      const revision = unchanged ? conversation.revision : await conversations.moveHead(tx, conversationId, end);
+      return {
+        conversationId,
+        revision,
+        unchanged,
+        ...toPage(await messages.branchUp(tx, conversationId, end, limit + 1), limit),
+      };
+    });
+    const { unchanged, ...answer } = reply;
+    const { conversationId, revision } = answer;
+    if (!unchanged)
+      audience.tell(caller.userId, { type: 'chat.selected', body: { conversationId, revision } }, caller.peer);
+    return answer;
+  }
+
+  async history(caller: Caller, body: UpBody<'chat.history'>): Promise<UpReply<'chat.history'>> {
+    const limit = body.limit ?? PAGE;
+    return this.#parts.db.asUser(caller.userId, async (tx) => {
+      const conversation = await getConversation(await conversations.findConversation(tx, body.conversationId));
+      if (body.before == null) return readBranch(tx, conversation, limit);
+      const before = await messages.findMessage(tx, body.before);
+      if (before === undefined || before.conversationId !== body.conversationId)
+        throw new AppError('chat.message_not_found', { field: 'body.before' });
+      if (before.parentId === null) return { messages: [], nextBefore: null };
+      return toPage(await messages.branchUp(tx, body.conversationId, before.parentId, limit + 1), limit);
+    });
+  }
+
+  async delete(caller: Caller, conversationId: string): Promise<Record<string, never>> {
+    const { db, hub, audience, clock } = this.#parts;
+    await db.asUser(caller.userId, async (tx) => {
+      await getConversation(await conversations.lockConversation(tx, conversationId));
+      await conversations.softDelete(tx, conversationId, new Date(clock.now()));
+    });
+    const running = hub.findByConversation(conversationId);
+    if (running !== undefined) hub.stop(running);
+    audience.tell(caller.userId, { type: 'chat.conversation_deleted', body: { conversationId } }, caller.peer);
+    return {};
+  }
+
+  async #getGeneration(caller: Caller, generationId: string): Promise<GenerationRow> {
+    const row = await this.#parts.db.asUser(caller.userId, (tx) => generations.findGeneration(tx, generationId));
+    if (row === undefined) throw new AppError('chat.generation_not_found');
+    return row;
+  }
+
+  /** Reads until rows and hub agree on which answer is being written, so that none falls between the two. */
+  async #readStable(userId: string, conversationId: string, limit: number): Promise<View> {
+    for (let tries = 1; ; tries++) {
+      const view = await this.#parts.db.asUser(userId, async (tx) => {
+        const conversation = await getConversation(await conversations.findConversation(tx, conversationId));
+        return { conversation, messages: await readBranch(tx, conversation, limit) };
+      });
+      const running = this.#parts.hub.findByConversation(conversationId)?.key ?? null;
+      if (running === view.conversation.runningGenerationId || tries === READ_TRIES) return view;
+    }
+  }
+}
+
+async function readBranch(
+  tx: Tx,
+  { id, headMessageId }: ConversationRow,
+  limit: number,
+): Promise<UpReply<'chat.history'>> {
+  if (headMessageId === null) return { messages: [], nextBefore: null };
+  return toPage(await messages.branchUp(tx, id, headMessageId, limit + 1), limit);
+}
+
+async function getConversation(row: ConversationRow | undefined): Promise<ConversationRow> {
+  if (row === undefined) throw new AppError('chat.conversation_not_found');
+  return row;
+}
