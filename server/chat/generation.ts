@@ -57,6 +57,14 @@ export class Generation implements StreamSource {
     return this.#text;
   }
 
+  get length(): number {
+    return this.#text.length;
+  }
+
+  get epoch(): number {
+    return this.facts.epoch;
+  }
+
   get lastSeq(): number {
     return this.#ends.length - 1;
   }

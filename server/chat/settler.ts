@@ -112,7 +112,7 @@ export class Settler {
         model,
         ofModel.map((generation) => generation.text),
       );
-      ofModel.forEach((generation, index) => counts.set(generation, counted[index] ?? 0));
+      for (const [index, generation] of ofModel.entries()) counts.set(generation, counted[index] ?? 0);
     }
     const at = new Date(this.#clock.now());
     return batch.map((generation) => toClosing(generation, counts.get(generation) ?? 0, at));

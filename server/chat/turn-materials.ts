@@ -85,7 +85,7 @@ export class TurnMaterials {
         this.#model,
         missing.map(([, text]) => text),
       );
-      missing.forEach(([key], index) => keep(this.#tokens, key, counts[index] ?? 0));
+      for (const [index, [key]] of missing.entries()) keep(this.#tokens, key, counts[index] ?? 0);
     }
     return keyed.map(([key]) => this.#tokens.get(key) ?? 0);
   }

@@ -14,6 +14,8 @@ import type { Caller } from '../peer.ts';
 export type CompanionLimits = { maxAvatarsPerUser: number };
 /** What a list of avatars may hold at most; further ones are reached through search, which comes with publication pages. */
 const LIST_LIMIT = 500;
+/** Avatars whose prompts are kept in memory. */
+const ACTIVE_CACHE = 2_000;
 
 /** What a turn of a conversation needs to know of an avatar. */
 export type ActiveAvatar = {
@@ -33,10 +35,15 @@ export type ActiveAvatar = {
 export class CompanionService {
   readonly #db: Database;
   readonly #limits: CompanionLimits;
+  readonly #onChanged: (avatarId: string) => void;
+  /** Avatars as turns need them; a change empties its place before the change is answered. */
+  readonly #active = new Map<string, Promise<ActiveAvatar | undefined>>();
 
-  constructor(db: Database, limits: CompanionLimits) {
+  /** @param onChanged tells the other gateways, which call `forgetActive`. */
+  constructor(db: Database, limits: CompanionLimits, onChanged: (avatarId: string) => void = () => {}) {
     this.#db = db;
     this.#limits = limits;
+    this.#onChanged = onChanged;
   }
 
   async listAvatars(caller: Caller): Promise<{ avatars: Avatar[] }> {
@@ -102,8 +109,7 @@ export class CompanionService {
   }
 
   async addPrompt(caller: Caller, body: UpBody<'companion.add_prompt'>): Promise<AvatarPrompt> {
-    return this.#db.asUser(caller.userId, async (tx) => {
-      await getOwned(tx, caller.userId, body.avatarId);
+    return this.#changing(caller, body.avatarId, async (tx) => {
       const activate = body.activate ?? true;
       if (activate) await queries.deactivatePrompts(tx, body.avatarId);
       const row = await queries.insertPrompt(tx, {
@@ -122,8 +128,7 @@ export class CompanionService {
 
   /** @throws AppError `companion.prompt_not_found` when the avatar has no such version. */
   async activatePrompt(caller: Caller, body: UpBody<'companion.activate_prompt'>): Promise<AvatarPrompt> {
-    return this.#db.asUser(caller.userId, async (tx) => {
-      await getOwned(tx, caller.userId, body.avatarId);
+    return this.#changing(caller, body.avatarId, async (tx) => {
       await queries.deactivatePrompts(tx, body.avatarId);
       const row = await queries.activatePrompt(tx, body.avatarId, body.version);
       if (row === undefined) throw new AppError('companion.prompt_not_found', { version: body.version });
@@ -133,7 +138,29 @@ export class CompanionService {
   }
 
   /** The avatar as a turn needs it; the server reads the prompt on behalf of whoever may talk with the avatar. */
-  async findActive(avatarId: string): Promise<ActiveAvatar | undefined> {
+  findActive(avatarId: string): Promise<ActiveAvatar | undefined> {
+    const known = this.#active.get(avatarId);
+    if (known !== undefined) return known;
+    const reading = this.#readActive(avatarId);
+    this.#active.set(avatarId, reading);
+    const forget = () => {
+      if (this.#active.get(avatarId) === reading) this.#active.delete(avatarId);
+    };
+    // Neither a failure nor "there is none" is worth remembering.
+    reading.then((avatar) => avatar ?? forget(), forget);
+    if (this.#active.size > ACTIVE_CACHE) {
+      const [oldest] = this.#active.keys();
+      if (oldest !== undefined) this.#active.delete(oldest);
+    }
+    return reading;
+  }
+
+  /** The avatar was changed here or on another gateway. */
+  forgetActive(avatarId: string): void {
+    this.#active.delete(avatarId);
+  }
+
+  async #readActive(avatarId: string): Promise<ActiveAvatar | undefined> {
     const found = await this.#db.asService((tx) => queries.findWithActivePrompt(tx, avatarId));
     if (found === undefined) return undefined;
     const { avatar, prompt } = found;
@@ -161,10 +188,20 @@ export class CompanionService {
   }
 
   async #change(caller: Caller, avatarId: string, change: queries.AvatarChange): Promise<Avatar> {
-    return this.#db.asUser(caller.userId, async (tx) => {
+    return this.#changing(caller, avatarId, async (tx) =>
+      toAvatar(present(await queries.updateAvatar(tx, avatarId, change)), caller.userId),
+    );
+  }
+
+  /** A change of an own avatar under its lock; announced after the commit. */
+  async #changing<T>(caller: Caller, avatarId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    const result = await this.#db.asUser(caller.userId, async (tx) => {
       await getOwned(tx, caller.userId, avatarId);
-      return toAvatar(present(await queries.updateAvatar(tx, avatarId, change)), caller.userId);
+      return work(tx);
     });
+    this.forgetActive(avatarId);
+    this.#onChanged(avatarId);
+    return result;
   }
 }
 
