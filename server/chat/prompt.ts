@@ -63,13 +63,13 @@ export function assemblePrompt(input: PromptInput): AssembledPrompt {
   const maxOutputTokens = Math.min(input.maxOutputTokens, room);
   let free = room - maxOutputTokens;
 
-  const memories = fit(
+  const memories = takeWithin(
     withoutTurns(input.memories, input.turns),
     (memory) => memory.tokens + 1,
     Math.min(free, input.memoryTokens),
   );
   free -= memories.used;
-  const history = fit(older, (turn) => turn.tokenCount + MESSAGE_OVERHEAD, Math.min(free, input.historyTokens));
+  const history = takeWithin(older, (turn) => turn.tokenCount + MESSAGE_OVERHEAD, Math.min(free, input.historyTokens));
   const turns = [newest, ...history.taken].reverse();
 
   const trace = toTrace(input, memories, history, turns, maxOutputTokens);
@@ -97,7 +97,7 @@ const FRAME_TOKENS = 48;
 type Fitted<T> = { taken: T[]; left: T[]; used: number };
 
 /** Takes from the front as long as the budget lasts; stops at the first that does not fit, so that no turn is skipped. */
-function fit<T>(items: readonly T[], costOf: (item: T) => number, budget: number): Fitted<T> {
+function takeWithin<T>(items: readonly T[], costOf: (item: T) => number, budget: number): Fitted<T> {
   let used = 0;
   let count = 0;
   for (const item of items) {

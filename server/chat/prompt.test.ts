@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { PartnerAvatar } from './needs.ts';
+import { assemblePrompt, type PromptInput, systemText } from './prompt.ts';
+
+const avatar: PartnerAvatar = {
+  avatarId: 'a1',
+  name: 'Wren',
+  lang: 'en',
+  ownerUserId: null,
+  private: false,
+  deleted: false,
+  promptVersion: 3,
+  systemPrompt: 'You are Wren.',
+  safetyRules: 'Be kind.',
+  params: {},
+};
+
+const turn = (id: string, tokenCount: number, role: 'user' | 'ai' = 'user') => ({ id, role, text: `text of ${id}`, tokenCount });
+const memory = (memoryId: string, tokens: number, messageId?: string) => ({
+  memoryId,
+  text: `memory ${memoryId}`,
+  score: 0.5,
+  tokens,
+  source: messageId === undefined ? {} : { messageId },
+});
+const input = (over: Partial<PromptInput> = {}): PromptInput => ({
+  avatar,
+  lang: 'en',
+  systemTokens: 10,
+  safetyTokens: 5,
+  memories: [],
+  memoryNote: undefined,
+  turns: [turn('q', 7)],
+  contextLimit: 4_000,
+  maxOutputTokens: 500,
+  historyTokens: 1_000,
+  memoryTokens: 300,
+  ...over,
+});
+
+describe('assemblePrompt', () => {
+  it('puts prompt, safety rules and memories into one system message, then the turns from old to new', () => {
+    const { messages } = assemblePrompt(input({ turns: [turn('q', 7), turn('a0', 5, 'ai'), turn('q0', 4)], memories: [memory('x', 9)] }));
+    expect(messages.map((message) => message.role)).toEqual(['system', 'user', 'assistant', 'user']);
+    expect(messages[0]?.content).toMatch(/You are Wren\.[\s\S]*Be kind\.[\s\S]*- memory x/);
+    expect(messages.at(-1)?.content).toBe('text of q');
+  });
+
+  it('stops at the first turn that does not fit, so that the dialogue has no gap, and says so in the trace', () => {
+    const { trace } = assemblePrompt(input({ turns: [turn('q', 7), turn('big', 990, 'ai'), turn('small', 1), turn('tiny', 1)], historyTokens: 995 }));
+    expect(trace.parts.filter((part) => part.part === 'turn').map((part) => part.messageId)).toEqual(['big', 'q']);
+    expect(trace.left).toEqual([{ part: 'turn', count: 2, tokens: 2, why: expect.any(String) }]);
+  });
+
+  it('leaves out a memory that stands in the dialogue anyway', () => {
+    const { trace } = assemblePrompt(input({ turns: [turn('q', 7), turn('told', 3)], memories: [memory('x', 9, 'told'), memory('y', 9)] }));
+    expect(trace.parts.filter((part) => part.part === 'memory').map((part) => part.memoryId)).toEqual(['y']);
+  });
+
+  it('refuses a message that leaves no room for an answer', () => {
+    expect(() => assemblePrompt(input({ turns: [turn('q', 4_000)] }))).toThrow(expect.objectContaining({ code: 'chat.prompt_too_long' }));
+  });
+
+  it('says the name where the prompt does not, in the language of the conversation', () => {
+    expect(systemText({ name: 'ソラ', systemPrompt: '元気な案内役です。' }, 'ja')).toContain('ソラ');
+    expect(systemText(avatar, 'en').match(/Wren/g)).toHaveLength(1);
+  });
+
+  it('never exceeds the context and always contains the message that is answered', () => {
+    const tokens = fc.integer({ min: 0, max: 3_000 });
+    fc.assert(
+      fc.property(
+        fc.array(tokens, { minLength: 1, maxLength: 20 }),
+        fc.array(tokens, { maxLength: 8 }),
+        fc.integer({ min: 200, max: 8_000 }),
+        fc.integer({ min: 1, max: 4_000 }),
+        (turnTokens, memoryTokens, contextLimit, maxOutputTokens) => {
+          const made = input({
+            turns: turnTokens.map((count, index) => turn(`t${index}`, count)),
+            memories: memoryTokens.map((count, index) => memory(`m${index}`, count)),
+            contextLimit,
+            maxOutputTokens,
+          });
+          let prompt: ReturnType<typeof assemblePrompt>;
+          try {
+            prompt = assemblePrompt(made);
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'chat.prompt_too_long' });
+            return;
+          }
+          expect(prompt.trace.tokensTotal + prompt.maxOutputTokens).toBeLessThanOrEqual(contextLimit);
+          expect(prompt.trace.parts.at(-1)).toMatchObject({ part: 'turn', messageId: 't0' });
+          expect(prompt.maxOutputTokens).toBeGreaterThanOrEqual(1);
+        },
+      ),
+    );
+  });
+});
