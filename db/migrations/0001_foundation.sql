@@ -21,8 +21,19 @@ CREATE SCHEMA memory;
 CREATE SCHEMA chat;
 CREATE SCHEMA companion;
 
+-- Written by migrate.ts, in the transaction of each migration. `component` tells ours from imported histories (003).
+CREATE TABLE ops.schema_migrations (
+  component  text NOT NULL DEFAULT 'tsumugi',
+  version    integer NOT NULL,
+  name       text NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now(),
+  checksum   text NOT NULL CHECK (checksum ~ '^[0-9a-f]{64}$'),
+  PRIMARY KEY (component, version)
+);
+
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA app, live, identity, ops, moderation, billing, memory, chat, companion TO tsumugi_app;
+GRANT SELECT ON ops.schema_migrations TO tsumugi_app; -- the server checks at its start that the schema is the one it knows
 
 -- The caller of this transaction. After a commit a local setting reads as an empty string, hence nullif.
 CREATE FUNCTION app.user_id() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
