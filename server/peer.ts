@@ -15,6 +15,10 @@ export type Cursor = { epoch: number; seq: number; offset: number };
 export interface StreamSource {
   /** Stable for the life of the stream. */
   readonly key: string;
+  /** Of the owner that writes now. A reader with a cursor of another epoch gets a snapshot. */
+  readonly epoch: number;
+  /** UTF-16 units so far. A reader that is too far behind it gets a snapshot. */
+  readonly length: number;
   /**
    * The one push that carries everything behind `cursor`, and moves `cursor` past it (mutates it). Undefined when there is
    * nothing new. Readers with equal cursors get the identical object, so that its encoding can be shared.

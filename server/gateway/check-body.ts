@@ -1,0 +1,43 @@
+/** Compiled checks of bodies, whose refusal names the field and says what was expected there. */
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { AppError } from '../errors.ts';
+
+/** @throws AppError `protocol.invalid_body` */
+export type BodyCheck = (body: unknown) => void;
+
+type Problem = { keyword: string; instancePath: string; schemaPath: string; message: string; params: object };
+
+/** Compiled on first use: a server that starts should not pay for commands that nobody sends. */
+export function compileCheck(schema: TSchema): BodyCheck {
+  let compiled: ReturnType<typeof Compile> | undefined;
+  return (body) => {
+    compiled ??= Compile(schema);
+    if (!compiled.Check(body)) throw describe(compiled.Errors(body));
+  };
+}
+
+function describe(problems: readonly Problem[]): AppError {
+  const first = problems[0];
+  if (first === undefined) return AppError.invalid('body', 'another form');
+  if (first.keyword === 'required') {
+    const missing = 'requiredProperties' in first.params ? first.params.requiredProperties : undefined;
+    const name = Array.isArray(missing) ? String(missing[0]) : 'a member';
+    return AppError.invalid(fieldName(first.instancePath, name), 'a value (it is missing)');
+  }
+  const here = problems.filter((problem) => problem.instancePath === first.instancePath);
+  const wishes = here.filter((problem) => problem.keyword !== 'anyOf').map(expectation);
+  return AppError.invalid(fieldName(first.instancePath), [...new Set(wishes)].join(' or '));
+}
+
+/** `/after/seq` → `after.seq`; the body itself is `body`. */
+function fieldName(instancePath: string, member = ''): string {
+  const parts = instancePath.split('/').slice(1);
+  if (member !== '') parts.push(member);
+  return parts.length === 0 ? 'body' : parts.join('.').replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+function expectation(problem: Problem): string {
+  if ('allowedValue' in problem.params) return JSON.stringify(problem.params.allowedValue);
+  return problem.message.replace(/^must (be |match |have )?/, '');
+}

@@ -1,0 +1,272 @@
+/**
+ * The server's edge: one uWS app with the socket at `/ws`, the HTTP routes and the page. It owns listening, the list of
+ * connections and their end; it knows no domain. Everything it serves is handed in.
+ */
+import type { TemplatedApp, us_listen_socket, WebSocket } from 'uWebSockets.js';
+import type { CloseReason } from '../../protocol/close-code.ts';
+import { codecs, type Subprotocol } from '../../protocol/codec.ts';
+import type { Push } from '../../protocol/down.ts';
+import { PROTOCOL_VERSION } from '../../protocol/version.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { AllHandlers } from '../handlers.ts';
+import type { Authenticator, Route } from '../http.ts';
+import type { Connection } from './connection.ts';
+import { Dispatcher } from './dispatch.ts';
+import { FrameEncoder } from './frame-encoder.ts';
+import { HttpEndpoint } from './http-endpoint.ts';
+import type { ReplyContext } from './http-reply.ts';
+import { HttpRouter } from './http-router.ts';
+import { checkLimits, defaultLimits, type GatewayLimits, NATIVE_BACK_PRESSURE_BYTES } from './limits.ts';
+import type { GatewayLog } from './log.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import { noMetrics } from './metrics.ts';
+import { loadUws, type UwsModule } from './native.ts';
+import { OutboxHost } from './outbox-host.ts';
+import { ConnectionRegistry } from './registry.ts';
+import type { SocketData } from './socket.ts';
+import type { StaticFiles } from './static-files.ts';
+import { Upgrader } from './upgrade.ts';
+
+export type GatewayOptions = {
+  handlers: AllHandlers;
+  authenticator: Authenticator;
+  routes: readonly Route[];
+  clock: Clock;
+  log: GatewayLog;
+  metrics?: GatewayMetrics;
+  /** The built page; without it unknown addresses are 404. */
+  files?: StaticFiles | undefined;
+  limits?: Partial<GatewayLimits>;
+  /** Paths of PEM files. */
+  tls?: { keyFile: string; certFile: string; passphrase?: string } | undefined;
+  /** Origins of pages elsewhere that may open sockets with a ticket. Pages of this host always may. */
+  allowedOrigins?: readonly string[];
+  /** Proxies of ours in front, whose `X-Forwarded-For` is believed. */
+  trustedHops?: number;
+};
+
+const SWEEP_MS = 5000;
+const DRAIN_STEP_MS = 50;
+
+export class Gateway {
+  readonly connections: ConnectionRegistry;
+  readonly limits: GatewayLimits;
+  readonly #options: GatewayOptions;
+  readonly #metrics: GatewayMetrics;
+  readonly #uws: UwsModule;
+  readonly #app: TemplatedApp;
+  readonly #hosts: Readonly<Record<Subprotocol, OutboxHost>>;
+  readonly #dispatcher: Dispatcher;
+  readonly #endpoint: HttpEndpoint;
+  #listenSocket: us_listen_socket | undefined;
+  #sweep: Timer | undefined;
+  #draining = false;
+  #closed = false;
+
+  /** @throws Error when the native library does not load or a limit makes no sense. */
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#metrics = options.metrics ?? noMetrics;
+    this.limits = checkLimits({ ...defaultLimits, ...options.limits });
+    this.connections = new ConnectionRegistry(this.limits.framesPerUser.burst);
+    this.#uws = loadUws();
+    const shared = { limits: this.limits, clock: options.clock, log: options.log, metrics: this.#metrics };
+    const encoder = new FrameEncoder();
+    this.#hosts = {
+      'tsumugi.v1.msgpack': new OutboxHost({ ...shared, encoder, codec: codecs['tsumugi.v1.msgpack'] }),
+      'tsumugi.v1.json': new OutboxHost({ ...shared, encoder, codec: codecs['tsumugi.v1.json'] }),
+    };
+    this.#dispatcher = new Dispatcher({ ...shared, handlers: options.handlers });
+    const replies: ReplyContext = { log: options.log, secure: options.tls !== undefined };
+    const common = { ...shared, replies, authenticator: options.authenticator, trustedHops: options.trustedHops ?? 0 };
+    this.#endpoint = new HttpEndpoint({ ...common, router: new HttpRouter(options.routes), files: options.files });
+    const upgrader = new Upgrader({
+      ...common,
+      registry: this.connections,
+      hosts: this.#hosts,
+      allowedOrigins: options.allowedOrigins ?? [],
+      isDraining: () => this.#draining,
+    });
+    this.#app = this.#createApp(upgrader);
+  }
+
+  /** True once `drain` was called; `/readyz` says so. */
+  get draining(): boolean {
+    return this.#draining;
+  }
+
+  /** Sockets whose client reads too slowly. */
+  get blockedCount(): number {
+    return Object.values(this.#hosts).reduce((sum, host) => sum + host.blockedCount, 0);
+  }
+
+  /**
+   * Starts to listen. Port 0 takes a free one.
+   * @throws Error when the port is taken or the host is not ours
+   */
+  async listen(port: number, host: string): Promise<{ port: number }> {
+    const { promise, resolve } = Promise.withResolvers<us_listen_socket | false>();
+    // Exclusive: otherwise Linux would let a second server share the port, and each would get some of the clients.
+    listenExclusively(this.#app, host, port, resolve);
+    const listenSocket = await promise;
+    if (listenSocket === false) {
+      throw new Error(
+        `Cannot listen on ${host}, port ${port}: the port is taken, or the address is not of this machine.`,
+      );
+    }
+    this.#listenSocket = listenSocket;
+    this.#scheduleSweep();
+    return { port: this.#uws.us_socket_local_port(listenSocket as never) };
+  }
+
+  /** Ends the sockets of one session; `last` is pushed before. @returns how many there were */
+  closeSession(userId: string, sessionId: string, reason: CloseReason, last?: Push): number {
+    const concerned = this.connections.ofUser(userId).filter((connection) => connection.sessionId === sessionId);
+    return closeAll(concerned, reason, last);
+  }
+
+  /** Ends every socket of a user. @returns how many there were */
+  closeUser(userId: string, reason: CloseReason, last?: Push): number {
+    return closeAll(this.connections.ofUser(userId), reason, last);
+  }
+
+  /** Ends one socket. @returns false when there is no such connection */
+  closeConnection(connectionId: string, reason: CloseReason): boolean {
+    const connection = this.connections.find(connectionId);
+    connection?.close(reason);
+    return connection !== undefined;
+  }
+
+  /**
+   * Stops accepting, tells every client, and closes the sockets spread over `overMs`, so that they do not all reconnect at
+   * once. Resolves when none is left; then `close` ends the rest.
+   */
+  async drain(overMs = 2000): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#stopListening();
+    for (const connection of this.connections) {
+      connection.push({ type: 'gateway.draining', body: { reconnectInMs: 0 } });
+    }
+    const steps = Math.max(1, Math.ceil(overMs / DRAIN_STEP_MS));
+    while (this.connections.count > 0 && !this.#closed) {
+      const batch = Math.max(50, Math.ceil(this.connections.count / steps));
+      closeAll([...this.connections].slice(0, batch), 'going_away');
+      if (this.connections.count > 0) await this.#pause(DRAIN_STEP_MS);
+    }
+  }
+
+  /** Ends everything at once. Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#draining = true;
+    this.#closed = true;
+    this.#sweep?.cancel();
+    this.#stopListening();
+    closeAll([...this.connections], 'going_away');
+    this.#app.close();
+  }
+
+  #createApp(upgrader: Upgrader): TemplatedApp {
+    const { tls } = this.#options;
+    const app = tls
+      ? this.#uws.SSLApp({
+          key_file_name: tls.keyFile,
+          cert_file_name: tls.certFile,
+          ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
+        })
+      : this.#uws.App();
+    app.ws<SocketData>('/ws', {
+      // Somewhat larger than our own limit, so that a slightly too large frame gets a close code.
+      maxPayloadLength: this.limits.maxFrameBytes * 2,
+      maxBackpressure: NATIVE_BACK_PRESSURE_BYTES,
+      idleTimeout: this.limits.idleTimeoutS,
+      sendPingsAutomatically: true,
+      compression: this.#uws.DISABLED,
+      upgrade: (res, req, context) => upgrader.handle(res, req, context),
+      open: (ws) => this.#opened(ws),
+      message: (ws, data, isBinary) => {
+        const { connection } = ws.getUserData();
+        if (connection !== undefined) this.#received(connection, data, isBinary);
+      },
+      drain: (ws) => ws.getUserData().connection?.drained(),
+      close: (ws, code) => this.#gone(ws, code),
+    });
+    app.any('/*', (res, req) => this.#endpoint.handle(res, req));
+    return app;
+  }
+
+  #opened(ws: WebSocket<SocketData>): void {
+    const { connection } = ws.getUserData();
+    if (connection === undefined) return;
+    connection.socket.open(ws);
+    this.connections.add(connection);
+    this.#metrics.connectionOpened();
+    connection.answer({
+      type: 'gateway.hello',
+      body: {
+        connectionId: connection.connectionId,
+        userId: connection.userId,
+        sessionId: connection.sessionId,
+        protocol: PROTOCOL_VERSION,
+        serverTime: new Date(this.#options.clock.now()).toISOString(),
+        maxFrameBytes: this.limits.maxFrameBytes,
+        idleTimeoutS: this.limits.idleTimeoutS,
+      },
+    } satisfies Push);
+  }
+
+  /** An exception within a callback of uWS would end the process. */
+  #received(connection: Connection, data: ArrayBuffer, isBinary: boolean): void {
+    try {
+      this.#dispatcher.receive(connection, data, isBinary);
+    } catch (error) {
+      this.#options.log.error({ err: error, connectionId: connection.connectionId }, 'a frame could not be dispatched');
+      connection.close('internal');
+    }
+  }
+
+  #gone(ws: WebSocket<SocketData>, code: number): void {
+    const data = ws.getUserData();
+    const { connection } = data;
+    if (connection === undefined) return;
+    data.connection = undefined;
+    this.connections.remove(connection);
+    this.#metrics.connectionClosed(code);
+    connection.gone();
+  }
+
+  #scheduleSweep(): void {
+    this.#sweep = this.#options.clock.after(Math.min(SWEEP_MS, this.limits.stallMs), () => {
+      for (const host of Object.values(this.#hosts)) host.closeStalled();
+      this.#scheduleSweep();
+    });
+  }
+
+  #stopListening(): void {
+    if (this.#listenSocket !== undefined) this.#uws.us_listen_socket_close(this.#listenSocket);
+    this.#listenSocket = undefined;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#options.clock.after(ms, resolve));
+  }
+}
+
+function closeAll(connections: readonly Connection[], reason: CloseReason, last?: Push): number {
+  for (const connection of connections) {
+    if (last !== undefined) connection.push(last);
+    connection.close(reason);
+  }
+  return connections.length;
+}
+
+/** `LIBUS_LISTEN_EXCLUSIVE_PORT` of uSockets. */
+const EXCLUSIVE_PORT = 1;
+/** uWS takes host, port and options together, which its types do not say. */
+type Listen = (host: string, port: number, options: number, done: (socket: us_listen_socket | false) => void) => void;
+
+function listenExclusively(app: TemplatedApp, host: string, port: number, done: Parameters<Listen>[3]): void {
+  const listen = app.listen.bind(app) as unknown as Listen;
+  listen(host, port, EXCLUSIVE_PORT, done);
+}

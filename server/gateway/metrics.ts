@@ -1,0 +1,30 @@
+/** What the gateway counts. Whoever exposes metrics implements it; every method must be cheap and must not throw. */
+import type { ErrorCode } from '../../protocol/error-code.ts';
+
+export interface GatewayMetrics {
+  connectionOpened(): void;
+  /** @param code as sent or received, e.g. 1000, 4000. */
+  connectionClosed(code: number): void;
+  upgradeRefused(status: number): void;
+  frameIn(bytes: number): void;
+  frameOut(bytes: number): void;
+  commandDone(type: string, outcome: 'ok' | ErrorCode, durationMs: number): void;
+  /** A socket went over its soft limit. */
+  backPressure(): void;
+  /** A reader got a snapshot in place of pieces. */
+  snapshotSent(): void;
+  /** @param route the pattern, never the path itself. */
+  requestDone(method: string, route: string, status: number, durationMs: number): void;
+}
+
+export const noMetrics: GatewayMetrics = {
+  connectionOpened() {},
+  connectionClosed() {},
+  upgradeRefused() {},
+  frameIn() {},
+  frameOut() {},
+  commandDone() {},
+  backPressure() {},
+  snapshotSent() {},
+  requestDone() {},
+};
