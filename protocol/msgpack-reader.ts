@@ -144,7 +144,7 @@ class Reader {
   #binary(length: number): Uint8Array {
     const from = this.#take(length);
     // Not `bytes.slice`: of a Buffer of Node that would be a view into memory that is used again.
-    return Uint8Array.prototype.slice.call(this.#bytes, from, from + length);
+    return new Uint8Array(this.#bytes.subarray(from, from + length));
   }
 
   #string(length: number): string {
