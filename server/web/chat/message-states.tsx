@@ -1,0 +1,47 @@
+/** Messages that are not stored: one on its way, one that could not be sent, an answer that broke off before it began. */
+import { t } from '../i18n/translate.ts';
+import { errorText } from '../session/error-text.ts';
+import { Icon } from '../ui/icons.tsx';
+import type { Broken, ChatStore, Outgoing } from './store.ts';
+
+export function OutgoingMessage({ chat, outgoing }: { chat: ChatStore; outgoing: Outgoing }) {
+  const failed = outgoing.error !== undefined;
+  return (
+    <article class={failed ? 'message own unsent' : 'message own sending'} aria-label={t('chat.ownMessage')}>
+      <div class="bubble">{outgoing.text}</div>
+      {failed ? (
+        <div class="message-problem" role="alert">
+          <Icon name="alert" size={16} />
+          <span>{errorText(outgoing.error)}</span>
+          <button type="button" class="button quiet small" onClick={() => void chat.sendAgain()}>
+            {t('retry')}
+          </button>
+          <button type="button" class="button quiet small" onClick={() => chat.takeBack()}>
+            {t('chat.takeBack')}
+          </button>
+        </div>
+      ) : (
+        <footer class="message-foot shown">
+          <span>{t('chat.sending')}</span>
+        </footer>
+      )}
+    </article>
+  );
+}
+
+export function BrokenAnswer({ chat, broken }: { chat: ChatStore; broken: Broken }) {
+  return (
+    <div class="message-problem answer-problem" role="alert">
+      <Icon name="alert" size={16} />
+      <span>{errorText(broken.error)}</span>
+      <button
+        type="button"
+        class="button quiet small"
+        disabled={chat.busy.value}
+        onClick={() => void chat.regenerate(broken.parentId)}
+      >
+        {t('retry')}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,60 @@
+/**
+ * The answer that is being written. Finished paragraphs are drawn once as Markdown; the rest is one text node that a
+ * signal writes to. Readers hear whole sentences, not tokens.
+ */
+import { useComputed, useSignalEffect } from '@preact/signals';
+import { useRef } from 'preact/hooks';
+import type { Avatar } from '../../../protocol/companion.ts';
+import { Portrait } from '../avatars/portrait.tsx';
+import { t } from '../i18n/translate.ts';
+import { announce } from '../ui/notices.tsx';
+import { MarkdownView } from './markdown-view.tsx';
+import type { ChatStore } from './store.ts';
+import { sentenceEnd, settledEnd } from './streaming.ts';
+
+/** Read out at most this often, so that speech is not cut to pieces. */
+const speakEveryMs = 2_500;
+
+export function StreamingMessage({ chat, avatar }: { chat: ChatStore; avatar: Avatar | undefined }) {
+  const settled = useComputed(() => chat.streamText.value.slice(0, settledEnd(chat.streamText.value)));
+  const tail = useComputed(() => chat.streamText.value.slice(settled.value.length));
+  const waiting = useComputed(() => chat.streamText.value === '');
+  const spoken = useRef({ end: 0, atMs: 0 });
+  useSignalEffect(() => {
+    const text = chat.streamText.value;
+    const end = sentenceEnd(text, spoken.current.end);
+    const nowMs = Date.now();
+    if (end === spoken.current.end || nowMs - spoken.current.atMs < speakEveryMs) return;
+    announce(text.slice(spoken.current.end, end));
+    spoken.current = { end, atMs: nowMs };
+  });
+  return (
+    <article
+      class="message answer streaming"
+      aria-label={t('chat.messageOf', { name: avatar?.name ?? t('chat.companion') })}
+    >
+      <div class="knot-mark">
+        <Portrait name={avatar?.name ?? '?'} accent={avatar?.accent ?? '#6e7389'} size={34} />
+      </div>
+      <div class="answer-body">
+        <div class="prose" lang={chat.meta.value?.lang}>
+          {waiting.value && (
+            <p class="thinking">
+              <span class="thinking-thread" />
+              <span class="sr-only">{t('chat.writing')}</span>
+            </p>
+          )}
+          <Settled text={settled.value} />
+          <p class="tail">
+            {tail}
+            <span class="caret" aria-hidden="true" />
+          </p>
+        </div>
+      </div>
+    </article>
+  );
+}
+
+function Settled({ text }: { text: string }) {
+  return text === '' ? null : <MarkdownView text={text} />;
+}

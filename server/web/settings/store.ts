@@ -1,0 +1,33 @@
+/** Changes to the account: profile, password, sessions. */
+import type { Account, SessionInfo } from '../../../protocol/identity.ts';
+import type { UpBody } from '../../../protocol/up.ts';
+import { type Lang, lang } from '../i18n/translate.ts';
+import { account, client, onSignedOut } from '../session/store.ts';
+import { Loaded } from '../ui/loadable.ts';
+
+export const sessions = new Loaded<readonly SessionInfo[]>(
+  async () => (await client().request('identity.list_sessions', {})).sessions,
+);
+onSignedOut(() => sessions.reset());
+
+export async function saveProfile(change: UpBody<'identity.update_profile'>): Promise<Account> {
+  const changed = await client().request('identity.update_profile', change);
+  account.value = changed;
+  return changed;
+}
+
+/** Switches the page at once; the account follows, so that mails and new devices speak the same language. */
+export async function saveLocale(next: Lang): Promise<void> {
+  lang.value = next;
+  await saveProfile({ locale: next });
+}
+
+export async function changePassword(currentPassword: string, newPassword: string): Promise<void> {
+  await client().request('identity.change_password', { currentPassword, newPassword });
+  await sessions.load();
+}
+
+export async function endSession(sessionId: string): Promise<void> {
+  await client().request('identity.end_session', { sessionId });
+  await sessions.load();
+}

@@ -1,0 +1,116 @@
+/** The frame around every screen: the side with the conversations, on phones a bar with a drawer. */
+import { useSignal } from '@preact/signals';
+import type { ComponentChildren } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { Knot } from '../avatars/knot.tsx';
+import { ConnectionBanner, ConnectionMark } from '../connection/banner.tsx';
+import { ConversationList } from '../conversations/list.tsx';
+import { type TextKey, t } from '../i18n/translate.ts';
+import { currentPath, pathTo } from '../router.ts';
+import { isAdmin } from '../session/store.ts';
+import { Dialog } from '../ui/dialog.tsx';
+import { Icon, type IconName } from '../ui/icons.tsx';
+import { Link } from './link.tsx';
+
+const tied = { around: 2, through: 3, ring: 0.58, tube: 0.3, turn: -0.5 } as const;
+
+export function Wordmark({ size = 30 }: { size?: number }) {
+  return (
+    <span class="wordmark">
+      <Knot seed="tsumugi" shape={tied} size={size} />
+      <span>Tsumugi</span>
+      <span class="wordmark-ja" lang="ja">
+        紡ぎ
+      </span>
+    </span>
+  );
+}
+
+export function Shell({ children }: { children: ComponentChildren }) {
+  const drawerOpen = useSignal(false);
+  const path = currentPath.value;
+  useEffect(() => {
+    drawerOpen.value = false;
+  }, [path]);
+  return (
+    <div class="shell">
+      <a class="skip" href="#content">
+        {t('nav.skip')}
+      </a>
+      <aside class="side">
+        <SideContent />
+      </aside>
+      <div class="bar">
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={t('nav.open')}
+          aria-expanded={drawerOpen.value}
+          onClick={() => {
+            drawerOpen.value = true;
+          }}
+        >
+          <Icon name="menu" />
+        </button>
+        <Link to={pathTo.home} class="bar-home">
+          <Wordmark size={26} />
+        </Link>
+        <ConnectionMark />
+      </div>
+      {drawerOpen.value && (
+        <Dialog
+          kind="drawer-start"
+          title={t('nav.title')}
+          onClose={() => {
+            drawerOpen.value = false;
+          }}
+        >
+          <SideContent
+            onFollow={() => {
+              drawerOpen.value = false;
+            }}
+          />
+        </Dialog>
+      )}
+      <div class="content" id="content" tabIndex={-1}>
+        <ConnectionBanner />
+        {children}
+      </div>
+    </div>
+  );
+}
+
+const places: readonly { to: string; icon: IconName; text: TextKey; adminOnly?: boolean }[] = [
+  { to: pathTo.home, icon: 'home', text: 'nav.home' },
+  { to: pathTo.usage, icon: 'usage', text: 'nav.usage' },
+  { to: pathTo.settings, icon: 'settings', text: 'nav.settings' },
+  { to: pathTo.admin, icon: 'admin', text: 'nav.admin', adminOnly: true },
+];
+
+function SideContent({ onFollow }: { onFollow?: () => void }) {
+  return (
+    <div class="side-content">
+      <Link to={pathTo.home} class="side-home" {...(onFollow === undefined ? {} : { onFollow })}>
+        <Wordmark />
+      </Link>
+      <nav aria-label={t('nav.title')}>
+        <ul class="places">
+          {places
+            .filter((place) => place.adminOnly !== true || isAdmin.value)
+            .map((place) => (
+              <li key={place.to}>
+                <Link to={place.to} class="place" {...(onFollow === undefined ? {} : { onFollow })}>
+                  <Icon name={place.icon} />
+                  {t(place.text)}
+                </Link>
+              </li>
+            ))}
+        </ul>
+      </nav>
+      <ConversationList {...(onFollow === undefined ? {} : { onFollow })} />
+      <div class="side-foot">
+        <ConnectionMark />
+      </div>
+    </div>
+  );
+}
