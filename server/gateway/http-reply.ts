@@ -32,12 +32,13 @@ export type SendOptions = {
 export function sendReply(res: HttpResponse, context: ReplyContext, reply: HttpReply, options: SendOptions = {}): void {
   const headers: Record<string, string | readonly string[]> = { ...standingHeaders };
   if (context.secure) headers['strict-transport-security'] = 'max-age=31536000';
-  let body: Uint8Array | string = '';
-  if (typeof reply.body === 'string' || reply.body instanceof Uint8Array) {
-    body = reply.body;
-  } else if (reply.body !== undefined) {
+  // Always bytes: uWS sends a string without characters above U+00FF in Latin-1, which is not UTF-8.
+  let body: Uint8Array = Buffer.alloc(0);
+  if (typeof reply.body === 'string') body = Buffer.from(reply.body);
+  else if (reply.body instanceof Uint8Array) body = reply.body;
+  else if (reply.body !== undefined) {
     headers['content-type'] = 'application/json; charset=utf-8';
-    body = JSON.stringify(reply.body);
+    body = Buffer.from(JSON.stringify(reply.body));
   }
   Object.assign(headers, reply.headers);
   res.cork(() => {
@@ -45,7 +46,7 @@ export function sendReply(res: HttpResponse, context: ReplyContext, reply: HttpR
     for (const [name, value] of Object.entries(headers)) {
       for (const one of typeof value === 'string' ? [value] : value) res.writeHeader(name, oneLine(one));
     }
-    if (options.headOnly === true) res.endWithoutBody(Buffer.byteLength(body), options.closeConnection);
+    if (options.headOnly === true) res.endWithoutBody(body.byteLength, options.closeConnection);
     // These statuses have no body and must not announce one.
     else if (reply.status === 304 || reply.status === 204) res.endWithoutBody(undefined, options.closeConnection);
     else res.end(body, options.closeConnection);
