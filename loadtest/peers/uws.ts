@@ -45,8 +45,9 @@ app.ws<{ closed: boolean }>('/*', {
   message: (socket, message) => {
     const { ask: id, text } = JSON.parse(Buffer.from(message).toString()) as { ask: number; text: string };
     const data = socket.getUserData();
+    // As bytes: this build of the library sends a string without characters above U+00FF in Latin-1, which is not UTF-8.
     const send: Send = (frame) => {
-      if (!data.closed) socket.cork(() => socket.send(frame));
+      if (!data.closed) socket.cork(() => socket.send(Buffer.from(frame)));
     };
     relay(id, text, send).then(
       () => send(JSON.stringify({ id, done: true })),

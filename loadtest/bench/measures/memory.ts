@@ -1,12 +1,17 @@
 /** (3) Memory of one idle authenticated session: growth of the process by many of them, garbage collected before each reading. */
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Row } from '../report.ts';
 import { median } from '../statistics.ts';
 import type { Client, Target } from '../targets.ts';
 
-const levels = [1_000, 9_000] as const;
-/** Opened and closed before the first reading, so that code and pools that a first connection brings are not counted. */
-const warmUp = 100;
+/** As many as asked for, or as the process may open files (each of the two processes has one for each connection). */
+const levels = [1_000, Math.min(9_000, maxOpenFiles() - 500)] as const;
+/**
+ * Opened and closed before the first reading, a few at a time: what a first connection brings for good (code, a grown young
+ * generation of the heap) is then there, while pools do not already hold room for what is measured.
+ */
+const warmUp = { rounds: 20, connections: 100 };
 
 export type MemoryResult = { rows: Row[]; details: Record<string, unknown> };
 
@@ -39,8 +44,18 @@ export async function measureMemory(client: Client, own: Target, bare: Target): 
 
 async function openAndClose(client: Client, target: Target): Promise<void> {
   const group = `warm-up ${target.name}`;
-  await client.call({ do: 'open-idle', group, lines: target.idleLines(warmUp) });
-  await client.call({ do: 'close', group });
+  for (let round = 0; round < warmUp.rounds; round++) {
+    await client.call({ do: 'open-idle', group, lines: target.idleLines(warmUp.connections) });
+    await client.call({ do: 'close', group });
+  }
+}
+
+function maxOpenFiles(): number {
+  try {
+    return Number(/^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? 10_000);
+  } catch {
+    return 10_000;
+  }
 }
 
 /** Resident bytes once collections no longer change them: the median of the last readings of up to ten. */
