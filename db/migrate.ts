@@ -21,7 +21,7 @@ const folder = fileURLToPath(new URL('./migrations/', import.meta.url));
 /** Any constant: two servers that start at once must agree on it. */
 const lockKey = 0x7473756d;
 
-/** @throws Error when two files share a number or one is missing in between. */
+/** @throws Error when two files share a number. */
 export async function readMigrations(from: string = folder): Promise<Migration[]> {
   const found: Migration[] = [];
   for (const file of (await readdir(from)).sort()) {

@@ -33,8 +33,8 @@ export type RunningCluster = {
   readonly exited: Promise<string>;
   /** Lets running transactions be cut off, writes a checkpoint. Kills it when that takes longer than `timeoutMs`. */
   stop(timeoutMs?: number): Promise<void>;
-  /** For `process.on('exit')`: no waiting. Crash recovery runs at the next start. */
-  killNow(): void;
+  /** For `process.on('exit')`: no waiting. SIGINT ends it in order, SIGQUIT at once (crash recovery at the next start). */
+  signal(signal: 'SIGINT' | 'SIGQUIT'): void;
 };
 
 const fixedSettings = [
@@ -120,7 +120,7 @@ async function startOn(port: number, options: ClusterOptions): Promise<RunningCl
     port,
     exited,
     url: (database) => `postgres://${superuser}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/${database}`,
-    killNow: () => void child.kill('SIGQUIT'),
+    signal: (signal) => void child.kill(signal),
     stop(timeoutMs = 15_000) {
       stopping ??= stopChild(child, exited, timeoutMs);
       return stopping;

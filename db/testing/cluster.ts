@@ -36,7 +36,7 @@ export async function startTestCluster(): Promise<TestCluster> {
     await initialize(options, ['--no-sync']);
     const cluster = await startCluster(options);
     const atExit = () => {
-      cluster.killNow();
+      cluster.signal('SIGQUIT');
       remove();
     };
     process.once('exit', atExit);
@@ -46,7 +46,7 @@ export async function startTestCluster(): Promise<TestCluster> {
       template,
       async stop() {
         // Nothing of it is kept, so there is no use in an orderly end.
-        cluster.killNow();
+        cluster.signal('SIGQUIT');
         await cluster.exited;
         process.removeListener('exit', atExit);
         remove();
