@@ -1,0 +1,26 @@
+/** Commands of the domain identity. */
+import type { Handlers } from '../handlers.ts';
+import type { IdentityService } from './service.ts';
+
+type IdentityCommand =
+  | 'identity.me'
+  | 'identity.update_profile'
+  | 'identity.change_password'
+  | 'identity.list_sessions'
+  | 'identity.end_session';
+
+export function identityFrames(identity: IdentityService): Handlers<IdentityCommand> {
+  return {
+    'identity.me': (caller) => identity.me(caller.userId),
+    'identity.update_profile': (caller, body) => identity.updateProfile(caller.userId, body),
+    'identity.change_password': async (caller, body) => {
+      await identity.changePassword(caller, body.currentPassword, body.newPassword);
+      return {};
+    },
+    'identity.list_sessions': async (caller) => ({ sessions: await identity.listSessions(caller) }),
+    'identity.end_session': async (caller, body) => {
+      await identity.endSession(caller, body.sessionId);
+      return {};
+    },
+  };
+}
