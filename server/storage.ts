@@ -1,0 +1,68 @@
+/** Opens what keeps things: PostgreSQL (embedded or given), its schema, the server's own login, and the live store. */
+import { createHash } from 'node:crypto';
+import { Database } from '../db/client.ts';
+import { startEmbeddedPostgres } from '../db/embedded/embedded-postgres.ts';
+import type { LiveStore } from '../db/live/live-store.ts';
+import { PostgresLiveStore } from '../db/live/postgres.ts';
+import { RedisLiveStore } from '../db/live/redis.ts';
+import { isAppLogin, prepareAppLogin } from '../db/login.ts';
+import { migrate } from '../db/migrate.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Log } from './log.ts';
+
+export type Storage = {
+  db: Database;
+  live: LiveStore;
+  /** For people: where things are kept. */
+  describe: string;
+  /** Tells a second start in the same folder where this server answers. */
+  announce(address: string): void;
+};
+
+const SWEEP_MS = 60_000;
+
+/** @throws Error in one line for people. */
+export async function openStorage(config: Config, log: Log, clock: Clock, lifecycle: Lifecycle): Promise<Storage> {
+  const tell = (line: string) => log.info({}, line);
+  const embedded =
+    config.databaseUrl === undefined
+      ? lifecycle.add('postgres', await startEmbeddedPostgres({ dataDir: config.dataDir, log: tell }), (running) => running.stop())
+      : undefined;
+  const url = await prepareDatabase(embedded?.ownerUrl ?? config.databaseUrl ?? '', tell);
+  const db = lifecycle.add('database', new Database(url, { max: config.databasePoolSize }), (database) => database.close());
+  const live = lifecycle.add('live store', await openLiveStore(config, url, clock, log), (store) => store.close());
+  const kept = embedded?.describe ?? `PostgreSQL at ${new URL(url).host}`;
+  return {
+    db,
+    live,
+    describe: config.redisUrl === undefined ? kept : `${kept}, Redis at ${new URL(config.redisUrl).host}`,
+    announce: (address) => embedded?.announce(address),
+  };
+}
+
+/** @returns the URL of a login that owns nothing, over a schema that is current. */
+async function prepareDatabase(ownerUrl: string, tell: (line: string) => void): Promise<string> {
+  if (await isAppLogin(ownerUrl)) return ownerUrl;
+  await migrate(ownerUrl, { log: tell });
+  // The same for every gateway that is given the same DATABASE_URL: each may set it again without cutting the others off.
+  const password = createHash('sha256').update(`tsumugi login\0${ownerUrl}`).digest('base64url');
+  return prepareAppLogin(ownerUrl, password);
+}
+
+async function openLiveStore(config: Config, databaseUrl: string, clock: Clock, log: Log): Promise<LiveStore> {
+  const store = config.redisUrl === undefined ? new PostgresLiveStore(databaseUrl) : new RedisLiveStore(config.redisUrl);
+  await store.ping();
+  if (store instanceof PostgresLiveStore) sweepNowAndThen(store, clock, log);
+  return store;
+}
+
+function sweepNowAndThen(store: PostgresLiveStore, clock: Clock, log: Log): void {
+  clock.after(SWEEP_MS, () => {
+    store
+      .sweep()
+      .catch((error: unknown) => log.warn({ error }, 'expired rows could not be swept'))
+      .finally(() => sweepNowAndThen(store, clock, log));
+  });
+}
