@@ -53,7 +53,7 @@ export function TextField({ label, hint, error, value, onValue, type = 'text', .
     'aria-invalid': error !== undefined,
     'aria-describedby': describedBy(id, { label, hint, error }),
     onInput: (event: TargetedEvent<HTMLInputElement>) => onValue(event.currentTarget.value),
-    ...(type === 'email' ? { autocapitalize: 'off', spellcheck: false } : {}),
+    ...(type === 'email' ? { autocapitalize: 'off' as const, spellcheck: false } : {}),
     ...rest,
   };
   return (
@@ -98,7 +98,7 @@ export function PasswordField({
     class: 'input',
     value,
     autocomplete,
-    autocapitalize: 'off',
+    autocapitalize: 'off' as const,
     spellcheck: false,
     'aria-invalid': error !== undefined,
     'aria-describedby': describedBy(id, { label, hint, error }),

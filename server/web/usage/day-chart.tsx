@@ -1,7 +1,7 @@
 /** Tokens by day as threads of different length. The table beneath holds the same numbers for readers and for copying. */
 import { formatCompact, formatDay, formatNumber } from '../i18n/format.ts';
 import { t } from '../i18n/translate.ts';
-import type { DayBar } from './store.ts';
+import type { DayBar } from './fill-days.ts';
 
 const height = 120;
 const step = 14;

@@ -8,7 +8,8 @@ import { Screen } from '../shell/screen.tsx';
 import { notify } from '../ui/notices.tsx';
 import { Failed, Spinning } from '../ui/states.tsx';
 import { DayChart } from './day-chart.tsx';
-import { fillDays, ledger, loadMoreEntries, shownDays, usage } from './store.ts';
+import { fillDays } from './fill-days.ts';
+import { ledger, loadMoreEntries, shownDays, usage } from './store.ts';
 
 export function UsageScreen() {
   useEffect(() => {
