@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { samples } from '../../companion/samples.ts';
+import { loadTokenizer, type Tokenizer, toAnswer } from './answer.ts';
+import { compose } from './compose.ts';
+import { type PromptMessage, readPrompt } from './read-prompt.ts';
+import { type RunningPersona, startPersona } from './start.ts';
+
+const system = (key: string, memories: string[] = []): PromptMessage => {
+  const sample = samples.find((one) => one.key === key);
+  const heading =
+    sample?.lang === 'ja'
+      ? '覚えていること（必要なときだけ自然に触れる）:'
+      : 'What you remember (mention it only where it fits):';
+  const memory = memories.length === 0 ? '' : `\n\n${[heading, ...memories.map((text) => `- ${text}`)].join('\n')}`;
+  return { role: 'system', content: `${sample?.systemPrompt}\n\n${sample?.safetyRules}${memory}` };
+};
+const user = (content: string): PromptMessage => ({ role: 'user', content });
+const answers = (messages: PromptMessage[]) =>
+  Array.from({ length: 40 }, (_, seed) => compose(readPrompt(messages), seed));
+
+describe('the voice', () => {
+  test('Japanese to Japanese, English to English, whoever speaks', () => {
+    for (const { key } of samples) {
+      expect(compose(readPrompt([system(key), user('今日は海を見てきました')]), 1)).toMatch(/[ぁ-ん]/);
+      expect(compose(readPrompt([system(key), user('I went to see the sea today')]), 1)).not.toMatch(/[ぁ-んァ-ン]/);
+    }
+  });
+
+  test('knows its name and its manner of speaking', () => {
+    expect(readPrompt([system('tsumugi'), user('こんばんは')])).toMatchObject({
+      name: '紬',
+      register: 'polite',
+      mood: 'greeting',
+    });
+    expect(readPrompt([system('sora'), user('やっほー')])).toMatchObject({ name: 'ソラ', register: 'casual' });
+    expect(readPrompt([system('wren'), user('Hi')])).toMatchObject({ name: 'Wren', register: 'dry' });
+    expect(answers([system('wren'), user('Who are you?')]).every((text) => text.includes('Wren'))).toBe(true);
+  });
+
+  test('picks up what was said', () => {
+    const heard = answers([system('tsumugi'), user('駅前のカフェで友だちと話しました')]);
+    expect(heard.every((text) => /カフェ/.test(text))).toBe(true);
+    const scene = readPrompt([system('wren'), user('I finally finished my thesis draft')]);
+    expect(scene).toMatchObject({ mood: 'happy', topic: 'your thesis draft' });
+  });
+
+  test('mentions memories and the earlier dialogue', () => {
+    const remembered = answers([system('wren', ['I moved to Kyoto in April']), user('I feel lonely in the new flat')]);
+    expect(remembered.filter((text) => text.includes('I moved to Kyoto in April')).length).toBeGreaterThan(15);
+    const dialogue = [
+      system('tsumugi'),
+      user('猫の三毛が来ました'),
+      { role: 'assistant', content: 'そうでしたか。' },
+      user('私の話、覚えていますか'),
+    ];
+    expect(answers(dialogue).every((text) => text.includes('猫の三毛が来ました'))).toBe(true);
+  });
+
+  test('says that it is an AI when asked, and urges to get help in danger', () => {
+    expect(answers([system('wren'), user('Are you a real person?')]).every((text) => /\bAI\b/.test(text))).toBe(true);
+    expect(answers([system('sora'), user('もう死にたい')]).every((text) => text.includes('119'))).toBe(true);
+  });
+
+  test('is labelled as offline in the first answer only', () => {
+    const first = compose(readPrompt([system('tsumugi'), user('こんばんは')]), 3);
+    const second = compose(
+      readPrompt([system('tsumugi'), user('こんばんは'), { role: 'assistant', content: first }, user('雨です')]),
+      3,
+    );
+    expect([first.includes('オフライン'), second.includes('オフライン')]).toEqual([true, false]);
+  });
+
+  test('leaves no hole in a template, for any kind of message', () => {
+    const texts = [
+      'こんばんは',
+      'ありがとう',
+      'おやすみ',
+      'どうしたらいい？',
+      'かなしい',
+      '疲れた',
+      '不安です',
+      '腹が立つ',
+      '嬉しい！',
+      '何時？',
+      'うん',
+      '🎉',
+      'hi',
+      'thanks',
+      'bye',
+      'what should i do?',
+      'sad',
+      'tired',
+      'worried',
+      'angry',
+      'great',
+      'why?',
+      'ok',
+      '???',
+    ];
+    for (const text of texts) {
+      for (const answer of answers([system('wren'), user(text)]))
+        expect(answer).not.toMatch(/undefined|[{}]|\.\.”|。。/);
+    }
+  });
+
+  test('has a varied repertoire, and is the same for the same seed', () => {
+    const messages = [system('tsumugi'), user('庭の紫陽花が咲きました')];
+    expect(new Set(answers(messages)).size).toBeGreaterThan(30);
+    expect(answers(messages)).toEqual(answers(messages));
+  });
+});
+
+describe('tokens', () => {
+  let tokenizer: Tokenizer;
+  beforeAll(async () => {
+    tokenizer = await loadTokenizer();
+  });
+
+  test('pieces make up the text, in whole characters, counted exactly', () => {
+    const text = '絆創膏🎉と👨‍👩‍👧、それから hello <|endoftext|> 糸。';
+    const answer = toAnswer(text, tokenizer, { maxTokens: 1000, stop: [] });
+    expect(answer.pieces.map((piece) => piece.text).join('')).toBe(text);
+    expect(answer.pieces.every((piece) => piece.text.isWellFormed())).toBe(true);
+    expect(answer).toMatchObject({ finishReason: 'stop', tokensOut: tokenizer.encode(text).length });
+  });
+
+  test('answers are of conversational length', () => {
+    for (const message of ['今日は雨でした', 'My train was late again']) {
+      for (const text of answers([system('wren'), user(message)])) {
+        const { tokensOut } = toAnswer(text, tokenizer, { maxTokens: 1000, stop: [] });
+        expect(tokensOut).toBeGreaterThan(30);
+        expect(tokensOut).toBeLessThan(200);
+      }
+    }
+  });
+});
+
+describe('the server', () => {
+  let persona: RunningPersona;
+  beforeAll(async () => {
+    persona = await startPersona({ tokensPerSecond: 5000 });
+  });
+  afterAll(() => persona.stop());
+
+  const post = async (path: string, body: unknown, apiKey = persona.apiKey) => {
+    const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+    const response = await fetch(persona.baseUrl + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    return { status: response.status, json: (await response.json()) as Record<string, unknown> };
+  };
+  const messages = [{ role: 'user', content: 'Tell me about the old lighthouse' }];
+  const said = async (over: object) => {
+    const { json } = await post('/chat/completions', { model: 'tsumugi-persona', messages, ...over });
+    return (json['choices'] as { message: { content: string } }[])[0]?.message.content;
+  };
+
+  test('asked again it says something else, unless a seed or temperature 0 forbids', async () => {
+    expect(await said({})).not.toBe(await said({}));
+    expect(await said({ seed: 4 })).toBe(await said({ seed: 4 }));
+    expect(await said({ seed: 4 })).not.toBe(await said({ seed: 5 }));
+    expect(await said({ temperature: 0 })).toBe(await said({ temperature: 0 }));
+  });
+
+  test('errors have OpenAI’s shape', async () => {
+    expect(await post('/chat/completions', { messages }, 'wrong')).toMatchObject({
+      status: 401,
+      json: { error: { code: 'invalid_api_key' } },
+    });
+    expect(await post('/chat/completions', { messages })).toMatchObject({
+      status: 400,
+      json: { error: { param: 'model', type: 'invalid_request_error' } },
+    });
+    expect(await post('/nothing', {})).toMatchObject({ status: 404 });
+    expect(await post('/embeddings', { model: 'x', input: [] })).toMatchObject({ status: 400 });
+  });
+
+  test('scripted faults are not heard unless the start allowed them', async () => {
+    expect(await said({ model: 'tsumugi-persona!error:500' })).toBeTypeOf('string');
+  });
+});
