@@ -79,13 +79,6 @@ const stores = {
     says: 'Keys that wrap the users’ data keys: `id:base64` pairs, the first encrypts, the others still decrypt.',
     example: 'k2:…base64…,k1:…base64…',
   }),
-  hashKeys: keyRing('TSUMUGI_HASH_KEYS', {
-    default: undefined,
-    defaultText: 'generated file in the data folder',
-    secret: true,
-    says: 'Keys of the equality look-ups (mail): `id:base64` pairs, the first is written, all are looked up.',
-    example: 'h1:…base64…',
-  }),
 } as const;
 
 const model = {
