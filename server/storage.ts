@@ -15,6 +15,8 @@ import type { Log } from './log.ts';
 export type Storage = {
   db: Database;
   live: LiveStore;
+  /** True when no other server can use the same data: the folder is locked. */
+  alone: boolean;
   /** For people: where things are kept. */
   describe: string;
   /** Tells a second start in the same folder where this server answers. */
@@ -37,6 +39,7 @@ export async function openStorage(config: Config, log: Log, clock: Clock, lifecy
   return {
     db,
     live,
+    alone: embedded !== undefined && config.redisUrl === undefined,
     describe: config.redisUrl === undefined ? kept : `${kept}, Redis at ${new URL(config.redisUrl).host}`,
     announce: (address) => embedded?.announce(address),
   };

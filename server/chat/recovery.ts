@@ -30,11 +30,14 @@ const leaseOf = (owner: string): string => `gateway:${owner}`;
 export class Recovery {
   readonly #parts: Parts;
   readonly #owner: string;
+  readonly #alone: boolean;
   #stopped = false;
 
-  constructor(parts: Parts, owner: string) {
+  /** @param alone true where no other gateway can be alive (the data folder is locked): nobody's lease is waited for. */
+  constructor(parts: Parts, owner: string, alone: boolean) {
     this.#parts = parts;
     this.#owner = owner;
+    this.#alone = alone;
   }
 
   /** Takes this gateway's lease and keeps it; closes what dead ones left, now and later. */
@@ -55,6 +58,7 @@ export class Recovery {
     let adopted = 0;
     for (const owner of await db.asService(listOwners)) {
       if (owner === this.#owner) continue;
+      if (this.#alone) await live.releaseLease(leaseOf(owner), owner);
       // Whoever can take a gateway's own lease knows that it is dead, and is the only one to know.
       const lease = await live.acquireLease(leaseOf(owner), this.#owner, LEASE_MS);
       if (lease === undefined) continue;

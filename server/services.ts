@@ -1,0 +1,135 @@
+/** Puts the domains together: each gets what it needs of those to its left, as narrow interfaces. Wiring only, no rules. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { ColumnKeys, openMasterKeys } from '../db/keys/column-keys.ts';
+import { WorkerPool } from '../workers/pool.ts';
+import { BillingService } from './billing/service.ts';
+import { Audience } from './chat/audience.ts';
+import { GenerationHub } from './chat/hub.ts';
+import type { MemoryAccess, Presence, TokenMeter } from './chat/needs.ts';
+import { Recovery } from './chat/recovery.ts';
+import { ChatService } from './chat/service.ts';
+import { Settler } from './chat/settler.ts';
+import { TraceReader } from './chat/trace.ts';
+import { TurnMaterials } from './chat/turn-materials.ts';
+import { Turns } from './chat/turns.ts';
+import type { Clock } from './clock.ts';
+import { seedSamples } from './companion/samples.ts';
+import { CompanionService } from './companion/service.ts';
+import type { Config } from './config.ts';
+import { Passwords } from './identity/passwords.ts';
+import { IdentityService } from './identity/service.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { openModel } from './llm/open-model.ts';
+import type { Log } from './log.ts';
+import { openMemory } from './memory/open-memory.ts';
+import type { Metrics } from './ops/metrics.ts';
+import type { Storage } from './storage.ts';
+
+/** What the domains ask of the gateway, which is made after them. */
+export type Edge = Presence & { endSession(userId: string, sessionId: string): void };
+
+type Parts = { config: Config; log: Log; clock: Clock; metrics: Metrics; storage: Storage; edge: Edge; lifecycle: Lifecycle };
+export type Services = Awaited<ReturnType<typeof startServices>>;
+
+const AVATAR_CHANNEL = 'companion.avatars';
+
+export async function startServices(parts: Parts) {
+  const { config, log, clock, metrics, storage, edge, lifecycle } = parts;
+  const { db, live } = storage;
+  const pool = lifecycle.add('workers', new WorkerPool(poolOptions(config, metrics)), (running) => running.close());
+  await pool.warmUp();
+  const model = await openModel(config, log, lifecycle);
+  const keys = new ColumnKeys(openMasterKeys(config.masterKeys, join(config.dataDir, 'master-keys')));
+  const billing = new BillingService(db, pool, clock, { signUpGrantTokens: config.signUpGrantTokens });
+  const identity = new IdentityService({
+    db,
+    live,
+    keys,
+    clock,
+    passwords: new Passwords(passwordCost(config)),
+    limits: identityLimits(config),
+    onSignedUp: (tx, userId) => billing.grantSignUp(tx, userId),
+    onSessionEnded: (userId, sessionId) => edge.endSession(userId, sessionId),
+  });
+  await identity.start();
+  lifecycle.add('identity', identity, (running) => running.close());
+
+  const memory = lifecycle.add('memory', await openMemory({ config, db, pool, clock, log, model }), (running) => running.close());
+  const companion = new CompanionService(db, config, (avatarId) => {
+    live.publish(AVATAR_CHANNEL, avatarId).catch((error: unknown) => log.warn({ error }, 'other gateways did not hear of a changed avatar'));
+  });
+  lifecycle.add('avatar news', await live.subscribe(AVATAR_CHANNEL, (avatarId) => companion.forgetActive(avatarId)), (end) => end());
+  await seedSamples(db, (avatarId, texts) => memory.teachAvatar(avatarId, texts));
+
+  const meter: TokenMeter = { count: (name, texts) => pool.run('billing/meter-tokens', { model: name, texts }) };
+  const chat = startChat({ ...parts, model, meter, billing, memory, companion });
+  await chat.recovery.start();
+  lifecycle.add('recovery', chat.recovery, (running) => running.stop());
+  lifecycle.add('running answers', chat, async ({ hub, turns }) => {
+    turns.drain();
+    await hub.interruptAll();
+  });
+  return { pool, model, keys, identity, billing, memory, companion, ...chat };
+}
+
+type ChatParts = Parts & {
+  model: Awaited<ReturnType<typeof openModel>>;
+  meter: TokenMeter;
+  billing: BillingService;
+  memory: MemoryAccess;
+  companion: CompanionService;
+};
+
+function startChat({ config, log, clock, metrics, storage, edge, model, meter, billing, memory, companion }: ChatParts) {
+  const { db, live } = storage;
+  // Unique for each start, so that a start over the same data knows what the process before it left.
+  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  const audience = new Audience(edge);
+  const materials = new TurnMaterials({ partners: companion, memory, meter, log, model: model.defaultModel });
+  const hub = new GenerationHub(
+    { model, textLog: live, audience, clock, log, metrics: metrics.chat },
+    { rollUpMs: config.rollUpMs, keepMs: config.liveLogKeepMs, maxRunningPerUser: config.maxRunningGenerationsPerUser },
+  );
+  const settler = new Settler({
+    db,
+    billing,
+    meter,
+    clock,
+    log,
+    events: {
+      settled: (generation, done, balance) => hub.finish(generation, done, balance),
+      superseded: (generation) => hub.forget(generation),
+    },
+  });
+  hub.onEnded((generation) => settler.add(generation));
+  const turns = new Turns(
+    { db, hub, audience, model, partners: companion, memory, meter, billing, clock, materials },
+    { owner, defaultMaxOutputTokens: config.maxOutputTokens, historyTokens: config.historyTokens, memoryTokens: config.memoryTokens },
+  );
+  return {
+    hub,
+    turns,
+    chat: new ChatService({ db, hub, audience, materials, clock }),
+    traces: new TraceReader(db, companion, memory),
+    recovery: new Recovery({ db, live, hub, clock, log }, owner, storage.alone),
+  };
+}
+
+function poolOptions(config: Config, metrics: Metrics) {
+  return { threads: config.workerThreads || 2, maxQueue: config.workerQueueLimit, onTask: metrics.workerTask };
+}
+
+function passwordCost(config: Config) {
+  const { argonMemoryKib: memoryKib, argonPasses: passes, argonConcurrency: concurrency, argonQueueLimit: queueLimit } = config;
+  return { memoryKib, passes, concurrency, queueLimit };
+}
+
+function identityLimits(config: Config) {
+  return {
+    signUpPerAddress: { burst: config.signUpBurst, perSecond: config.signUpPerMinute / 60 },
+    signInPerAddress: { burst: config.signInBurst, perSecond: config.signInPerMinute / 60 },
+    failuresPerAccountAndNetwork: { burst: config.signInFailureBurst, perSecond: config.signInFailurePerMinute / 60 },
+  };
+}
