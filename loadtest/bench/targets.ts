@@ -32,10 +32,11 @@ const script = (path: string) => join(root, path);
 export async function startModel(client: Client): Promise<Model> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}/v1`;
-  const pace = ['--port', String(port), '--tokens-per-second', String(tokensPerSecond), '--plain'];
+  const pace = ['--port', String(port), '--tokens-per-second', String(tokensPerSecond)];
+  const plain = ['--plain', '--tokens', String(answerTokens.usual)];
   const running = await Running.start({
     name: 'model server',
-    args: [script('server/llm/persona/main.ts'), ...pace],
+    args: [script('server/llm/persona/main.ts'), ...pace, ...plain],
     core: cores.around,
     probed: true,
     ready: () => answersOk(`${url}/models`),
