@@ -15,10 +15,14 @@ export interface LiveStore {
   takeOnce(key: string): Promise<string | undefined>;
 
   /**
-   * Token bucket: `burst` at most, refilled with `perSecond`. Atomic across gateways.
+   * Token bucket: `burst` at most, refilled with `perSecond`. Atomic across gateways. A negative `cost` gives tokens back.
    * @returns how long to wait when refused, 0 when granted.
    */
-  takeTokens(key: string, limit: { burst: number; perSecond: number }, cost?: number): Promise<{ retryAfterMs: number }>;
+  takeTokens(
+    key: string,
+    limit: { burst: number; perSecond: number },
+    cost?: number,
+  ): Promise<{ retryAfterMs: number }>;
 
   /**
    * Appends pieces of many generations in one write; when it resolves they survive the death of this process.
