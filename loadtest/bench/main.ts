@@ -40,12 +40,16 @@ async function run(options: BenchOptions): Promise<Report> {
     const model = started(await startModel(client));
     const server = started(await startServer(model, options));
     const relays = (await startRelays(model)).map(started);
-    const bareUws = relays.find(({ name }) => name === 'raw uWS');
+    const [socketIo, , bareUws] = relays;
+    if (!socketIo || !bareUws) throw new Error('a relay is missing');
+    const compared = options.quick ? [socketIo, bareUws] : relays;
     // Memory first: later loads leave pools and compiled code behind that blur a growth of a few kilobytes.
-    if (bareUws) await measure('memory', () => measureMemory(client, server, bareUws));
-    await measure('cpu', () => measureCpu(client, model, [server, ...relays], options));
-    await measure('first-token', () => measureFirstToken(client, model, server, options));
-    await measure('throughput', () => measureThroughput(client, model, [server, ...relays.slice(0, 1)], options));
+    await measure('memory', () => measureMemory(client, server, bareUws));
+    await measure('cpu', () => measureCpu(client, model, [server, ...compared], options));
+    await measure('first-token', () => measureFirstToken(client, model, server, [socketIo, bareUws], options));
+    await measure('throughput', () =>
+      measureThroughput(client, model, options.quick ? [server] : [server, socketIo], options),
+    );
   } finally {
     for (const stop of stops) await stop();
   }

@@ -21,7 +21,7 @@ export const help = `npm run bench -- [options]
 
   --only <names>     ${measureNames.join(', ')} (commas between; all by default)
   --quick            fewer rounds, shorter windows: under two minutes, noisier
-  --seconds <n>      length of one measured window (8; 4 with --quick)
+  --seconds <n>      length of one measured window (6; 3 with --quick)
   --rounds <n>       rounds over all servers in turn (3; 1 with --quick)
   --codec <name>     subprotocol of the load: json or msgpack (json)
   --out <file>       where the JSON goes (loadtest/results/<time>.json)
@@ -49,7 +49,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
   return {
     only: values.only === undefined ? measureNames : values.only.split(',').map(checkMeasure),
     quick,
-    windowS: checkNumber('--seconds', values.seconds, quick ? 4 : 8),
+    windowS: checkNumber('--seconds', values.seconds, quick ? 3 : 6),
     rounds: checkNumber('--rounds', values.rounds, quick ? 1 : 3),
     codec,
     accounts: 500,

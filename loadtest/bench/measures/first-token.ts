@@ -8,42 +8,59 @@ import type { Client, Model, Target } from '../targets.ts';
 import { answerMs, closeLoad, openLoad } from './load.ts';
 
 const levels = [1, 100, 500] as const;
-/** The issue's targets hold at 100 streams. */
-const targetsMs = { 100: { p50: 2, p99: 10 } } as const;
+/** Where the targets hold, and where a bare relay is measured, too. */
+const judgedLevel = 100;
+const targetsMs = { p50: 2, p99: 10 } as const;
 
 export type FirstTokenResult = { rows: Row[]; problems: string[]; details: Record<string, unknown> };
 
 export async function measureFirstToken(
   client: Client,
   model: Model,
-  target: Target,
+  own: Target,
+  bare: readonly Target[],
   options: BenchOptions,
 ): Promise<FirstTokenResult> {
   const result: FirstTokenResult = { rows: [], problems: [], details: {} };
-  for (const streams of levels) {
-    // One stream alone would give a handful of samples with long answers.
-    const load = await openLoad(client, target, streams, model, streams === 1 ? 'short' : 'usual');
-    await client.call({ do: 'start', group: load.group, staggerMs: streams === 1 ? 0 : answerMs, pairWith: model.url });
-    await delay(streams === 1 ? 1_000 : answerMs + 500);
-    await client.call({ do: 'forget-pairs', group: load.group });
-    await delay(options.windowS * 2_000);
-    const { pairs } = await client.call<{ pairs: Pair[] }>({ do: 'count', group: load.group });
-    result.problems.push(...(await closeLoad(load)).problems);
-    result.rows.push(...firstTokenRows(streams, pairs));
-    result.details[`first token, ${streams} streams`] = summary(pairs);
+  for (const streams of options.quick ? levels.slice(0, 2) : levels) {
+    for (const target of streams === judgedLevel && !options.quick ? [own, ...bare] : [own]) {
+      const pairs = await measurePairs(client, model, target, streams, options.windowS * 2, result.problems);
+      const judged = streams === judgedLevel && target === own;
+      result.rows.push(...firstTokenRows(`${streams} streams, ${target.name}`, pairs, judged));
+      result.details[`first token, ${streams} streams, ${target.name}`] = summary(pairs);
+    }
   }
   return result;
 }
 
-function firstTokenRows(streams: (typeof levels)[number], pairs: readonly Pair[]): Row[] {
+async function measurePairs(
+  client: Client,
+  model: Model,
+  target: Target,
+  streams: number,
+  seconds: number,
+  problems: string[],
+): Promise<Pair[]> {
+  // One stream alone would give a handful of samples with long answers.
+  const alone = streams === 1;
+  const load = await openLoad(client, target, streams, model, alone ? 'short' : 'usual');
+  await client.call({ do: 'start', group: load.group, staggerMs: alone ? 0 : answerMs, pairWith: model.url });
+  await delay(alone ? 1_000 : answerMs + 500);
+  await client.call({ do: 'forget-pairs', group: load.group });
+  await delay(seconds * 1_000);
+  const { pairs } = await client.call<{ pairs: Pair[] }>({ do: 'count', group: load.group });
+  problems.push(...(await closeLoad(load)).problems);
+  return pairs;
+}
+
+function firstTokenRows(what: string, pairs: readonly Pair[], judged: boolean): Row[] {
   const added = pairs.map(({ directMs, throughMs }) => throughMs - directMs);
-  const target = streams === 100 ? targetsMs[100] : undefined;
   const row = (name: 'p50' | 'p99', p: number): Row => ({
-    measure: `added to first token, ${streams} streams, ${name}`,
+    measure: `added to first token, ${what}, ${name}`,
     value: percentile(added, p),
     unit: 'ms',
     against: 'model directly',
-    ...(target ? { target: target[name] } : {}),
+    ...(judged ? { target: targetsMs[name] } : {}),
     ...(name === 'p99' ? { note: `${pairs.length} pairs` } : {}),
   });
   return [row('p50', 0.5), row('p99', 0.99)];

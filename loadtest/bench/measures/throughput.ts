@@ -22,7 +22,7 @@ export async function measureThroughput(
   const best: Record<string, number> = {};
   for (const target of targets) {
     const steps: Step[] = [];
-    for (const streams of options.quick ? [400, 800] : [300, 500, 700, 900, 1_100]) {
+    for (const streams of options.quick ? [600] : [300, 500, 700, 900, 1_100]) {
       const step = await tryStreams(client, model, target, streams, options.windowS / 2, result.problems);
       steps.push(step);
       if (!step.kept) break;
