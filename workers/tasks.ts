@@ -15,7 +15,10 @@ export type Tasks = {
   /** Exact token counts of the model's tokenizer, one for each text. */
   'billing/meter-tokens': { input: { model: string; texts: readonly string[] }; output: number[] };
   /** Continues the hash chains of the ledger; entries of one shard in order. */
-  'billing/hash-entries': { input: { heads: readonly ChainHead[]; entries: readonly LedgerDraft[] }; output: HashedEntry[] };
+  'billing/hash-entries': {
+    input: { heads: readonly ChainHead[]; entries: readonly LedgerDraft[] };
+    output: HashedEntry[];
+  };
 };
 export type TaskName = keyof Tasks;
 
