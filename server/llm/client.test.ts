@@ -237,6 +237,19 @@ describe('other dialects', () => {
     server.close();
   });
 
+  test('events that call themselves plain text', async () => {
+    const events = [
+      { choices: [{ index: 0, delta: { content: 'plain' } }] },
+      { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] },
+    ];
+    const server = await serve(
+      'text/plain; charset=utf-8',
+      events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''),
+    );
+    expect(await ask({}, modelAt(server.port))).toMatchObject({ text: 'plain', end: { finishReason: 'stop' } });
+    server.close();
+  });
+
   test('a web page instead of an API is a broken stream', async () => {
     const server = await serve('text/html', '<html>Welcome</html>');
     expect((await ask({}, modelAt(server.port))).end.error?.code).toBe('llm.broken_stream');

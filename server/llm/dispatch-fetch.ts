@@ -67,7 +67,14 @@ export function createDispatchFetch(dispatcher: Dispatcher, options: { maxRetryW
     fetch: (url, init = {}) =>
       new Promise((resolve, reject) => {
         const target = new URL(url instanceof Request ? url.url : url);
-        const exchange = new Exchange(init.signal ?? undefined, options.maxRetryWaitMs, bodies, resolve, reject);
+        const exchange = new Exchange(
+          init.signal ?? undefined,
+          options.maxRetryWaitMs,
+          target.pathname.endsWith('/chat/completions'),
+          bodies,
+          resolve,
+          reject,
+        );
         if (exchange.aborted) return;
         try {
           dispatcher.dispatch(
@@ -92,6 +99,7 @@ export function createDispatchFetch(dispatcher: Dispatcher, options: { maxRetryW
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #signal: AbortSignal | undefined;
   readonly #maxRetryWaitMs: number;
+  readonly #asksForStream: boolean;
   readonly #bodies: WeakMap<Response, StreamBody>;
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: Error) => void;
@@ -105,12 +113,14 @@ class Exchange implements Dispatcher.DispatchHandler {
   constructor(
     signal: AbortSignal | undefined,
     maxRetryWaitMs: number,
+    asksForStream: boolean,
     bodies: WeakMap<Response, StreamBody>,
     resolve: (response: Response) => void,
     reject: (error: Error) => void,
   ) {
     this.#signal = signal;
     this.#maxRetryWaitMs = maxRetryWaitMs;
+    this.#asksForStream = asksForStream;
     this.#bodies = bodies;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -182,6 +192,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#forgetSignal();
     if (this.#stream !== undefined) this.#stream.end(error);
     else this.#reject(error);
+  }
+
+  /** Some servers send their events as text/plain; what is no JSON where a stream was asked for is read as one. */
+  #isStream(): boolean {
+    const type = (this.#headers.get('content-type') ?? '').toLowerCase();
+    return type.startsWith('text/event-stream') || (this.#asksForStream && !type.includes('json'));
   }
 
   #forgetSignal(): void {

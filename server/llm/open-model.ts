@@ -22,7 +22,11 @@ export async function openModel(config: Config, log: Log, lifecycle: Lifecycle):
   const open = (at: { baseUrl?: string | undefined; apiKey?: string | undefined; defaultModel: string }) =>
     lifecycle.add('model', new OpenAiChatModel({ ...timeouts, ...at }), (model) => model.close());
   if (config.modelSource !== 'persona') {
-    return open({ baseUrl: config.openaiBaseUrl, apiKey: config.openaiApiKey, defaultModel: config.openaiModel ?? OPENAI_MODEL });
+    return open({
+      baseUrl: config.openaiBaseUrl,
+      apiKey: config.openaiApiKey,
+      defaultModel: config.openaiModel ?? OPENAI_MODEL,
+    });
   }
   const persona = lifecycle.add(
     'persona',
