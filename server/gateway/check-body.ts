@@ -26,7 +26,11 @@ function describe(problems: readonly Problem[]): AppError {
     return AppError.invalid(fieldName(first.instancePath, name), 'a value (it is missing)');
   }
   const here = problems.filter((problem) => problem.instancePath === first.instancePath);
-  const wishes = here.filter((problem) => problem.keyword !== 'anyOf').map(expectation);
+  // A constant that is not met is also of the wrong type; saying the constant is enough.
+  const constants = new Set(here.filter((problem) => problem.keyword === 'const').map((problem) => problem.schemaPath));
+  const wishes = here
+    .filter(({ keyword, schemaPath }) => keyword !== 'anyOf' && (keyword !== 'type' || !constants.has(schemaPath)))
+    .map(expectation);
   return AppError.invalid(fieldName(first.instancePath), [...new Set(wishes)].join(' or '));
 }
 

@@ -112,11 +112,16 @@ export class Outbox {
     this.#host.scheduleFlush(this);
   }
 
-  /** The socket has taken something. */
+  /**
+   * The socket has taken something. Nothing is sent right here: uWS stops to listen for room when its drain callback returns,
+   * even if what was sent within it did not fit, and the rest would stay for ever.
+   */
   drained(): void {
     if (!this.blocked) return;
     this.stalledSinceMs = this.#host.clock.now();
-    this.#host.flushSafely(this);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#host.scheduleFlush(this);
   }
 
   /** The connection is gone. */
