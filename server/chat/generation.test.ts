@@ -71,9 +71,14 @@ describe('Generation', () => {
   });
 
   it('answers a cursor of another epoch with a snapshot', () => {
-    const generation = new Generation({ ...facts, epoch: 2 }, [{ generationId: 'g1', epoch: 1, seq: 0, offset: 0, text: 'kept' }]);
+    const generation = new Generation({ ...facts, epoch: 2 }, [
+      { generationId: 'g1', epoch: 1, seq: 0, offset: 0, text: 'kept' },
+    ]);
     const cursor: Cursor = { epoch: 1, seq: 4, offset: 2 };
-    expect(generation.next(cursor)).toMatchObject({ type: 'chat.snapshot', body: { generation: { text: 'kept', epoch: 2, seq: 0 } } });
+    expect(generation.next(cursor)).toMatchObject({
+      type: 'chat.snapshot',
+      body: { generation: { text: 'kept', epoch: 2, seq: 0 } },
+    });
     expect(cursor).toEqual({ epoch: 2, seq: 0, offset: 4 });
   });
 
@@ -98,7 +103,11 @@ describe('Generation', () => {
     fc.assert(
       fc.property(steps, (schedule) => {
         const generation = new Generation(facts);
-        const readers = [0, 1, 2].map(() => ({ text: '', cursor: generation.cursor(), last: undefined as ReturnType<Generation['next']> }));
+        const readers = [0, 1, 2].map(() => ({
+          text: '',
+          cursor: generation.cursor(),
+          last: undefined as ReturnType<Generation['next']>,
+        }));
         let sent = '';
         for (const step of schedule) {
           if (step.do === 'receive') {

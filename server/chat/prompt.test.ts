@@ -16,7 +16,12 @@ const avatar: PartnerAvatar = {
   params: {},
 };
 
-const turn = (id: string, tokenCount: number, role: 'user' | 'ai' = 'user') => ({ id, role, text: `text of ${id}`, tokenCount });
+const turn = (id: string, tokenCount: number, role: 'user' | 'ai' = 'user') => ({
+  id,
+  role,
+  text: `text of ${id}`,
+  tokenCount,
+});
 const memory = (memoryId: string, tokens: number, messageId?: string) => ({
   memoryId,
   text: `memory ${memoryId}`,
@@ -41,25 +46,33 @@ const input = (over: Partial<PromptInput> = {}): PromptInput => ({
 
 describe('assemblePrompt', () => {
   it('puts prompt, safety rules and memories into one system message, then the turns from old to new', () => {
-    const { messages } = assemblePrompt(input({ turns: [turn('q', 7), turn('a0', 5, 'ai'), turn('q0', 4)], memories: [memory('x', 9)] }));
+    const { messages } = assemblePrompt(
+      input({ turns: [turn('q', 7), turn('a0', 5, 'ai'), turn('q0', 4)], memories: [memory('x', 9)] }),
+    );
     expect(messages.map((message) => message.role)).toEqual(['system', 'user', 'assistant', 'user']);
     expect(messages[0]?.content).toMatch(/You are Wren\.[\s\S]*Be kind\.[\s\S]*- memory x/);
     expect(messages.at(-1)?.content).toBe('text of q');
   });
 
   it('stops at the first turn that does not fit, so that the dialogue has no gap, and says so in the trace', () => {
-    const { trace } = assemblePrompt(input({ turns: [turn('q', 7), turn('big', 990, 'ai'), turn('small', 1), turn('tiny', 1)], historyTokens: 995 }));
+    const { trace } = assemblePrompt(
+      input({ turns: [turn('q', 7), turn('big', 990, 'ai'), turn('small', 1), turn('tiny', 1)], historyTokens: 995 }),
+    );
     expect(trace.parts.filter((part) => part.part === 'turn').map((part) => part.messageId)).toEqual(['big', 'q']);
     expect(trace.left).toEqual([{ part: 'turn', count: 2, tokens: 2, why: expect.any(String) }]);
   });
 
   it('leaves out a memory that stands in the dialogue anyway', () => {
-    const { trace } = assemblePrompt(input({ turns: [turn('q', 7), turn('told', 3)], memories: [memory('x', 9, 'told'), memory('y', 9)] }));
+    const { trace } = assemblePrompt(
+      input({ turns: [turn('q', 7), turn('told', 3)], memories: [memory('x', 9, 'told'), memory('y', 9)] }),
+    );
     expect(trace.parts.filter((part) => part.part === 'memory').map((part) => part.memoryId)).toEqual(['y']);
   });
 
   it('refuses a message that leaves no room for an answer', () => {
-    expect(() => assemblePrompt(input({ turns: [turn('q', 4_000)] }))).toThrow(expect.objectContaining({ code: 'chat.prompt_too_long' }));
+    expect(() => assemblePrompt(input({ turns: [turn('q', 4_000)] }))).toThrow(
+      expect.objectContaining({ code: 'chat.prompt_too_long' }),
+    );
   });
 
   it('says the name where the prompt does not, in the language of the conversation', () => {

@@ -1,0 +1,140 @@
+/** The chat engine over real parts: PostgreSQL, its live store, the ledger, worker threads and a model server over HTTP. */
+
+import { PostgresLiveStore } from '../../../db/live/postgres.ts';
+import { createTestDatabase } from '../../../db/testing/postgres.ts';
+import { uuidv7 } from '../../../db/uuid.ts';
+import { WorkerPool } from '../../../workers/pool.ts';
+import { BillingService } from '../../billing/service.ts';
+import { type Clock, systemClock } from '../../clock.ts';
+import { CompanionService } from '../../companion/service.ts';
+import { OpenAiChatModel } from '../../llm/client.ts';
+import { startPersona } from '../../llm/persona/start.ts';
+import type { Peer } from '../../peer.ts';
+import { Audience } from '../audience.ts';
+import { GenerationHub } from '../hub.ts';
+import type { ChatMetrics, MemoryAccess, RetrievedMemory } from '../needs.ts';
+import { Recovery } from '../recovery.ts';
+import { ChatService } from '../service.ts';
+import { Settler } from '../settler.ts';
+import { TraceReader } from '../trace.ts';
+import { TurnMaterials } from '../turn-materials.ts';
+import { Turns } from '../turns.ts';
+import { Reader } from './reader.ts';
+
+const noMetrics: ChatMetrics = { firstToken: () => {}, tokens: () => {}, finished: () => {}, logWritten: () => {} };
+const noLog = { warn: () => {}, error: () => {} };
+
+/** One gateway's worth of the engine. Several share a bench: they have the database in common and nothing else. */
+export class TestEngine {
+  readonly readers = new Set<Reader>();
+  readonly remembered: { userId: string; text: string }[] = [];
+  memories: RetrievedMemory[] = [];
+  readonly hub: GenerationHub;
+  readonly chat: ChatService;
+  readonly turns: Turns;
+  readonly traces: TraceReader;
+  readonly recovery: Recovery;
+  readonly settler: Settler;
+
+  constructor(bench: Bench, owner: string, clock: Clock = systemClock) {
+    const { db, live, model, billing, pool, companion } = bench;
+    const peersOf = (userId: string): Peer[] => [...this.readers].filter((reader) => reader.userId === userId);
+    const audience = new Audience({ peersOf });
+    const memory: MemoryAccess = {
+      retrieve: async () => this.memories,
+      rememberTurn: (turn) => void this.remembered.push(turn),
+      findTexts: async () => new Map(this.memories.map(({ memoryId, text }) => [memoryId, text])),
+    };
+    const meter = {
+      count: (name: string, texts: readonly string[]) => pool.run('billing/meter-tokens', { model: name, texts }),
+    };
+    const materials = new TurnMaterials({ partners: companion, memory, meter, log: noLog, model: model.defaultModel });
+    this.hub = new GenerationHub(
+      { model, textLog: live, audience, clock, log: noLog, metrics: noMetrics },
+      { rollUpMs: 10, keepMs: 60_000, maxRunningPerUser: 3 },
+    );
+    this.settler = new Settler({
+      db,
+      billing,
+      meter,
+      clock,
+      log: noLog,
+      events: {
+        settled: (generation, done, balance) => this.hub.finish(generation, done, balance),
+        superseded: (generation) => this.hub.forget(generation),
+      },
+    });
+    this.hub.onEnded((generation) => this.settler.add(generation));
+    this.turns = new Turns(
+      { db, hub: this.hub, audience, model, partners: companion, memory, meter, billing, clock, materials },
+      { owner, defaultMaxOutputTokens: 300, historyTokens: 1_000, memoryTokens: 300 },
+    );
+    this.chat = new ChatService({ db, hub: this.hub, audience, materials, clock });
+    this.traces = new TraceReader(db, companion, memory);
+    this.recovery = new Recovery({ db, live, hub: this.hub, clock, log: noLog }, owner, false);
+  }
+
+  /** Another connection of a user. */
+  connect(userId: string): Reader {
+    const reader = new Reader(userId);
+    this.readers.add(reader);
+    reader.onClose(() => this.readers.delete(reader));
+    return reader;
+  }
+}
+
+export type Bench = Awaited<ReturnType<typeof startBench>>;
+
+/** What engines of one test file share. */
+export async function startBench(options: { tokensPerSecond?: number } = {}) {
+  const test = await createTestDatabase();
+  const live = new PostgresLiveStore(test.url);
+  const pool = new WorkerPool({ threads: 1, maxQueue: 1_000 });
+  const persona = await startPersona({ faults: true, seed: 7, tokensPerSecond: options.tokensPerSecond ?? 500 });
+  const model = new OpenAiChatModel({
+    baseUrl: persona.baseUrl,
+    apiKey: persona.apiKey,
+    defaultModel: 'tsumugi-persona',
+    idleTimeoutMs: 1_000,
+    firstTokenTimeoutMs: 2_000,
+    maxRetries: 1,
+    maxRetryWaitMs: 200,
+  });
+  const db = test.database;
+  const billing = new BillingService(db, pool, systemClock, { signUpGrantTokens: 100_000 });
+  const companion = new CompanionService(db, { maxAvatarsPerUser: 10 });
+  return {
+    test,
+    db,
+    live,
+    pool,
+    model,
+    billing,
+    companion,
+    /** An account with its grant of tokens. */
+    async newUser(): Promise<string> {
+      const userId = uuidv7();
+      await db.asService(async (tx) => {
+        await tx.sql`insert into identity.users (id) values (${userId})`;
+        await billing.grantSignUp(tx, userId);
+      });
+      return userId;
+    },
+    async newAvatar(ownerUserId: string): Promise<string> {
+      const caller = new Reader(ownerUserId).caller;
+      const { avatarId } = await companion.createAvatar(caller, {
+        name: 'Wren',
+        systemPrompt: 'You are Wren, warm and dry.',
+        lang: 'en',
+      });
+      return avatarId;
+    },
+    async close(): Promise<void> {
+      await model.close();
+      await persona.stop();
+      await pool.close();
+      await live.close();
+      await test.close();
+    },
+  };
+}
