@@ -156,9 +156,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     // The SDK obeys this header of its vendor's servers; it is how a custom fetch says "do not wait".
     if (retryAfterMs(this.#headers) > this.#maxRetryWaitMs) this.#headers.set('x-should-retry', 'false');
-    const isStream =
-      status === 200 && (this.#headers.get('content-type') ?? '').toLowerCase().startsWith('text/event-stream');
-    if (!isStream) return;
+    if (status !== 200 || !this.#isStream()) return;
     this.#stream = new StreamBody((reason) => controller.abort(reason));
     const response = new Response(null, { status, headers: this.#headers });
     this.#bodies.set(response, this.#stream);
