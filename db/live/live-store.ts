@@ -27,8 +27,14 @@ export interface LiveStore {
   /**
    * Appends pieces of many generations in one write; when it resolves they survive the death of this process.
    * A piece with an epoch below the generation's highest known one is refused and its generation id returned (fencing).
+   * A piece that is there already (same generation, epoch and seq) counts as written: a writer may try again.
    */
   appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[] }>;
+  /**
+   * From now on pieces of this generation with a lower epoch are refused, even before a piece of `epoch` is written. A new
+   * owner calls it before it reads what the old one left.
+   */
+  fenceLog(generationId: string, epoch: number): Promise<void>;
   /** Pieces with `seq > afterSeq`, in order. */
   readLog(generationId: string, afterSeq: number): Promise<LogPiece[]>;
   /** The logs are not needed any more (compacted into messages); they may stay readable for `keepMs`. */

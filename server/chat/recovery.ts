@@ -15,7 +15,7 @@ import type { StoredTrace } from './prompt.ts';
 
 type Parts = {
   db: Database;
-  live: Pick<LiveStore, 'acquireLease' | 'releaseLease' | 'renewLeases' | 'readLog'>;
+  live: Pick<LiveStore, 'acquireLease' | 'releaseLease' | 'renewLeases' | 'readLog' | 'fenceLog'>;
   hub: GenerationHub;
   clock: Clock;
   log: ChatLog;
@@ -71,6 +71,7 @@ export class Recovery {
   }
 
   async #adopt(row: GenerationRow): Promise<void> {
+    await this.#parts.live.fenceLog(row.id, row.epoch);
     const pieces = await this.#parts.live.readLog(row.id, -1);
     const {
       conversationId,
