@@ -42,7 +42,7 @@ export type TsumugiClientOptions = {
   codec?: 'json' | 'msgpack';
   /** From the call to the answer, default 30,000. */
   requestTimeoutMs?: number;
-  /** For upgrade and greeting, default 10,000. */
+  /** For upgrade and greeting, and for the answer to a heartbeat; default 10,000. */
   openTimeoutMs?: number;
   /** Silence after which the client asks whether the server is still there; 0 never asks. Default 25,000 in browsers, 0 in Node. */
   heartbeatMs?: number;
@@ -60,7 +60,7 @@ type StateListener = (state: ClientState, reason: TsumugiError | undefined) => v
 
 /** A connection that lived this long was a good one: the next failure is the first. */
 const stableMs = 5_000;
-const pingTimeoutMs = 10_000;
+const defaultOpenTimeoutMs = 10_000;
 
 export class TsumugiClient {
   readonly #options: TsumugiClientOptions;
@@ -216,7 +216,7 @@ export class TsumugiClient {
       return;
     }
     if (attempt !== this.#attempt) return;
-    const { openTimeoutMs = 10_000, codec = 'json' } = this.#options;
+    const { openTimeoutMs = defaultOpenTimeoutMs, codec = 'json' } = this.#options;
     const Ctor = this.#options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor);
     this.#link = new Link(url, codecs[`tsumugi.v1.${codec}`], Ctor, this.#clock, openTimeoutMs, {
       onHello: (hello) => attempt === this.#attempt && this.#greeted(hello),
@@ -229,7 +229,11 @@ export class TsumugiClient {
     const { getTicket, accessToken, fetch = globalThis.fetch } = this.#options;
     const url = socketUrl(this.#options.url);
     const post = (path: string, headers: Record<string, string>) =>
-      postJson(httpOrigin(url) + path, {}, { headers, fetch, timeoutMs: this.#options.openTimeoutMs ?? 10_000 });
+      postJson(
+        httpOrigin(url) + path,
+        {},
+        { headers, fetch, timeoutMs: this.#options.openTimeoutMs ?? defaultOpenTimeoutMs },
+      );
     if (getTicket !== undefined) url.searchParams.set('ticket', await getTicket());
     else if (accessToken !== undefined) url.searchParams.set('ticket', await fetchTicket(await accessToken(), post));
     return url.href;
@@ -326,10 +330,12 @@ export class TsumugiClient {
   /** A half-open connection looks alive until something is asked of it. */
   #ask(): void {
     const link = this.#link;
-    this.request('gateway.ping', {}, { timeoutMs: pingTimeoutMs }).catch((error: unknown) => {
-      if (error instanceof TsumugiError && error.code === 'client.timeout' && link === this.#link)
-        link?.abandon('no answer to a ping');
-    });
+    this.request('gateway.ping', {}, { timeoutMs: this.#options.openTimeoutMs ?? defaultOpenTimeoutMs }).catch(
+      (error: unknown) => {
+        if (error instanceof TsumugiError && error.code === 'client.timeout' && link === this.#link)
+          link?.abandon('no answer to a ping');
+      },
+    );
   }
 
   #setState(state: ClientState): void {
