@@ -23,8 +23,11 @@ function handle(command: ProbeCommand): ProbeReading {
     loop.reset();
     loop.enable();
   }
-  // Several times, because finalizers of one round free what the next can collect.
-  if (command === 'collect') for (let round = 0; round < 4; round++) globalThis.gc?.();
+  // Down to the last page, or growth would first fill what earlier garbage had made the heap take. Several times, because
+  // finalizers of one round free what the next can collect.
+  if (command === 'collect')
+    for (let round = 0; round < 4; round++)
+      globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   const reading = read();
   if (command === 'read') loop.disable();
   return reading;

@@ -11,7 +11,7 @@ const levels = [1_000, Math.min(9_000, maxOpenFiles() - 500)] as const;
  * Opened and closed before the first reading, a few at a time: what a first connection brings for good (code, a grown young
  * generation of the heap) is then there, while pools do not already hold room for what is measured.
  */
-const warmUp = { rounds: 20, connections: 100 };
+const warmUp = { rounds: 50, connections: 20 };
 
 export type MemoryResult = { rows: Row[]; details: Record<string, unknown> };
 
@@ -47,6 +47,8 @@ async function openAndClose(client: Client, target: Target): Promise<void> {
   for (let round = 0; round < warmUp.rounds; round++) {
     await client.call({ do: 'open-idle', group, lines: target.idleLines(warmUp.connections) });
     await client.call({ do: 'close', group });
+    // The server lets go of them before the next ones come.
+    await delay(20);
   }
 }
 
