@@ -16,7 +16,9 @@ export function Portrait({ name, accent, size }: { name: string; accent: string;
         </radialGradient>
       </defs>
       <circle r="1.12" fill={`url(#${ground})`} />
-      <KnotCord seed={name} color={colors.cord} ground={colors.deep} />
+      <g class="portrait-cord">
+        <KnotCord seed={name} color={colors.cord} ground={colors.deep} />
+      </g>
       <text
         class="portrait-glyph"
         y="0.02"

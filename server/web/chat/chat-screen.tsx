@@ -9,6 +9,7 @@ import { navigate, pathTo } from '../router.ts';
 import { errorText } from '../session/error-text.ts';
 import { client } from '../session/store.ts';
 import { Link } from '../shell/link.tsx';
+import { MenuButton } from '../shell/menu.tsx';
 import { useArrivalFocus } from '../shell/screen.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { Icon } from '../ui/icons.tsx';
@@ -99,6 +100,7 @@ function ChatHead({ chat }: { chat: ChatStore }) {
   };
   return (
     <header class="chat-head">
+      <MenuButton />
       {avatar !== undefined && <Portrait name={avatar.name} accent={avatar.accent} size={42} />}
       <div class="chat-head-words">
         <h1 ref={heading} tabIndex={-1} lang={avatar?.lang}>

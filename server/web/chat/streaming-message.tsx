@@ -1,8 +1,8 @@
 /**
  * The answer that is being written. Finished paragraphs are drawn once as Markdown; the rest is one text node that a
- * signal writes to. Readers hear whole sentences, not tokens.
+ * signal writes to, or a paragraph of Markdown. Readers hear whole sentences, not tokens.
  */
-import { useComputed, useSignalEffect } from '@preact/signals';
+import { type ReadonlySignal, useComputed, useSignalEffect } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { Avatar } from '../../../protocol/companion.ts';
 import { Portrait } from '../avatars/portrait.tsx';
@@ -10,7 +10,7 @@ import { t } from '../i18n/translate.ts';
 import { announce } from '../ui/notices.tsx';
 import { MarkdownView } from './markdown-view.tsx';
 import type { ChatStore } from './store.ts';
-import { sentenceEnd, settledEnd } from './streaming.ts';
+import { mayHaveMarks, sentenceEnd, settledEnd } from './streaming.ts';
 
 /** Read out at most this often, so that speech is not cut to pieces. */
 const speakEveryMs = 2_500;
@@ -18,6 +18,7 @@ const speakEveryMs = 2_500;
 export function StreamingMessage({ chat, avatar }: { chat: ChatStore; avatar: Avatar | undefined }) {
   const settled = useComputed(() => chat.streamText.value.slice(0, settledEnd(chat.streamText.value)));
   const tail = useComputed(() => chat.streamText.value.slice(settled.value.length));
+  const marked = useComputed(() => mayHaveMarks(tail.value));
   const waiting = useComputed(() => chat.streamText.value === '');
   const spoken = useRef({ end: 0, atMs: 0 });
   useSignalEffect(() => {
@@ -45,14 +46,16 @@ export function StreamingMessage({ chat, avatar }: { chat: ChatStore; avatar: Av
             </p>
           )}
           <Settled text={settled.value} />
-          <p class="tail">
-            {tail}
-            <span class="caret" aria-hidden="true" />
-          </p>
+          {marked.value ? <MarkedTail tail={tail} /> : <p class="tail">{tail}</p>}
         </div>
       </div>
     </article>
   );
+}
+
+/** Only the paragraph under way is read again with each delta, and only once something in it may be Markdown. */
+function MarkedTail({ tail }: { tail: ReadonlySignal<string> }) {
+  return <MarkdownView text={tail.value} />;
 }
 
 function Settled({ text }: { text: string }) {

@@ -28,3 +28,6 @@ export function sentenceEnd(text: string, from: number): number {
     end = from + match.index + match[0].length;
   return end;
 }
+
+/** False only when drawing `text` as Markdown would give the text itself. */
+export const mayHaveMarks = (text: string): boolean => /[*_`~[\n]|:\/\/|^ {0,3}(?:[-+#>・•]|\d+[.)])/.test(text);

@@ -1,9 +1,11 @@
-/** The picture beside the sign-in form: one red thread that is spun, tied and runs on. Decoration only. */
-
-import { Knot } from '../avatars/knot.tsx';
+/** The picture beside the sign-in form: a cord of five strands, tied once and running on. Decoration only. */
 import { t } from '../i18n/translate.ts';
+import { Wordmark } from '../shell/wordmark.tsx';
+import { longKnot } from './long-knot.ts';
 
-const tied = { around: 2, through: 3, ring: 0.58, tube: 0.3, turn: -0.5 } as const;
+/** From the outside in: the cord's edge, its strands, and the ground between them. */
+const strands = ['halo', 'red', 'ground', 'white', 'ground-fine', 'red-fine'] as const;
+const pieces = longKnot(66, 300, 420);
 
 export function Loom() {
   return (
@@ -12,19 +14,16 @@ export function Loom() {
         {warp.map((d) => (
           <path key={d} class="loom-warp" d={d} />
         ))}
-        <path
-          class="loom-thread"
-          d="M-20 640C90 560 150 500 190 440S250 300 330 300s120 90 70 150-170 40-190-40 60-190 170-210 200-80 260-150"
-        />
+        {pieces.map((piece) => (
+          <g key={piece.d} class={`cord cord-${piece.order}`}>
+            {strands.map((strand) => (
+              <path key={strand} class={`strand-${strand}`} d={piece.d} pathLength={1} />
+            ))}
+          </g>
+        ))}
       </svg>
       <div class="loom-words">
-        <p class="wordmark">
-          <Knot seed="tsumugi" shape={tied} size={46} color="var(--loom-thread)" ground="var(--loom)" />
-          <span>Tsumugi</span>
-          <span class="wordmark-ja" lang="ja">
-            紡ぎ
-          </span>
-        </p>
+        <Wordmark size={46} />
         <p class="loom-line">{t('loom.line')}</p>
         <p class="loom-small">{t('loom.small')}</p>
       </div>

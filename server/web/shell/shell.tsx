@@ -1,8 +1,6 @@
 /** The frame around every screen: the side with the conversations, on phones a bar with a drawer. */
-import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
-import { Knot } from '../avatars/knot.tsx';
 import { ConnectionBanner, ConnectionMark } from '../connection/banner.tsx';
 import { ConversationList } from '../conversations/list.tsx';
 import { type TextKey, t } from '../i18n/translate.ts';
@@ -11,26 +9,13 @@ import { isAdmin } from '../session/store.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Icon, type IconName } from '../ui/icons.tsx';
 import { Link } from './link.tsx';
-
-const tied = { around: 2, through: 3, ring: 0.58, tube: 0.3, turn: -0.5 } as const;
-
-export function Wordmark({ size = 30 }: { size?: number }) {
-  return (
-    <span class="wordmark">
-      <Knot seed="tsumugi" shape={tied} size={size} />
-      <span>Tsumugi</span>
-      <span class="wordmark-ja" lang="ja">
-        紡ぎ
-      </span>
-    </span>
-  );
-}
+import { MenuButton, menuOpen } from './menu.tsx';
+import { Wordmark } from './wordmark.tsx';
 
 export function Shell({ children }: { children: ComponentChildren }) {
-  const drawerOpen = useSignal(false);
   const path = currentPath.value;
   useEffect(() => {
-    drawerOpen.value = false;
+    menuOpen.value = false;
   }, [path]);
   return (
     <div class="shell">
@@ -41,33 +26,23 @@ export function Shell({ children }: { children: ComponentChildren }) {
         <SideContent />
       </aside>
       <div class="bar">
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={t('nav.open')}
-          aria-expanded={drawerOpen.value}
-          onClick={() => {
-            drawerOpen.value = true;
-          }}
-        >
-          <Icon name="menu" />
-        </button>
+        <MenuButton />
         <Link to={pathTo.home} class="bar-home">
           <Wordmark size={26} />
         </Link>
         <ConnectionMark />
       </div>
-      {drawerOpen.value && (
+      {menuOpen.value && (
         <Dialog
           kind="drawer-start"
           title={t('nav.title')}
           onClose={() => {
-            drawerOpen.value = false;
+            menuOpen.value = false;
           }}
         >
           <SideContent
             onFollow={() => {
-              drawerOpen.value = false;
+              menuOpen.value = false;
             }}
           />
         </Dialog>
