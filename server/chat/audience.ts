@@ -8,9 +8,7 @@ import type { Presence } from './needs.ts';
 export function deliver(peer: Peer, generation: Generation, from: Cursor, done: Push | undefined): void {
   if (peer.closed) return;
   peer.addStream(generation, from);
-  if (done === undefined) return;
-  peer.push(done);
-  peer.removeStream(generation.key);
+  if (done !== undefined) peer.push(done);
 }
 
 export class Audience {

@@ -47,7 +47,7 @@ export class GenerationHub {
       parts.textLog,
       parts.clock,
       options.rollUpMs,
-      { written: (generation) => this.#written(generation), fenced: (generation) => this.#forget(generation) },
+      { written: (generation) => this.#written(generation), fenced: (generation) => this.forget(generation) },
       parts,
     );
   }
@@ -139,7 +139,9 @@ export class GenerationHub {
     const push: Push = { type: 'chat.done', body: done };
     this.#finished.set(generation.key, { generation, done: push });
     clock.after(this.#options.keepMs, () => this.#finished.delete(generation.key));
-    this.#forget(generation, () => audience.tell(userId, push));
+    // The stream itself is left with its readers: whoever is slow still pulls the rest before this push.
+    this.#forget(generation);
+    audience.tell(userId, push);
     if (balance !== undefined) audience.tell(userId, { type: 'billing.balance', body: { balance } });
     metrics.tokens(done.usage.tokensIn, done.usage.tokensOut);
     metrics.finished(done.finishReason);
@@ -150,6 +152,7 @@ export class GenerationHub {
 
   /** It was ended elsewhere, or taken over by another gateway. */
   forget(generation: Generation): void {
+    this.#parts.audience.endStream(generation);
     this.#forget(generation);
   }
 
@@ -173,11 +176,8 @@ export class GenerationHub {
     this.#settle(generation);
   }
 
-  /** `announce` comes after the last piece and before the stream is taken from its readers. */
-  #forget(generation: Generation, announce: () => void = () => {}): void {
+  #forget(generation: Generation): void {
     generation.handle?.abort();
-    announce();
-    this.#parts.audience.endStream(generation);
     if (!this.#running.delete(generation.key)) return;
     const { conversationId, userId } = generation.facts;
     if (this.#byConversation.get(conversationId) === generation) this.#byConversation.delete(conversationId);

@@ -41,7 +41,6 @@ export class Reader implements Peer {
   }
 
   removeStream(key: string): void {
-    this.wakeStream(key);
     this.#streams.delete(key);
   }
 
@@ -49,6 +48,7 @@ export class Reader implements Peer {
     const stream = this.#streams.get(key);
     if (stream === undefined || this.paused || this.closed) return;
     const push = stream.source.next(stream.cursor);
+    if (stream.source.ended) this.#streams.delete(key);
     if (push !== undefined) this.#take(push);
   }
 
