@@ -14,13 +14,13 @@ export async function findCredential(tx: Tx, hashes: readonly Buffer[]): Promise
   const [row] = await tx.sql<CredentialRow[]>`
     select u.id as user_id, u.status, u.email_enc, c.password_hash, c.password_scheme
     from identity.users u join identity.credentials c on c.user_id = u.id
-    where u.email_hash = any(${[...hashes]}::bytea[]) and u.deleted_at is null`;
+    where u.email_hash in (select decode(given.hex, 'hex') from unnest(${inHex(hashes)}::text[]) given (hex)) and u.deleted_at is null`;
   return row;
 }
 
 export async function findUserIdByMail(tx: Tx, hashes: readonly Buffer[]): Promise<string | undefined> {
   const [row] = await tx.sql<{ id: string }[]>`
-    select id from identity.users where email_hash = any(${[...hashes]}::bytea[]) and deleted_at is null`;
+    select id from identity.users where email_hash in (select decode(given.hex, 'hex') from unnest(${inHex(hashes)}::text[]) given (hex)) and deleted_at is null`;
   return row?.id;
 }
 
@@ -157,11 +157,17 @@ export async function updateProfile(
   nowMs: number,
 ): Promise<void> {
   const now = new Date(nowMs);
+  // Locks go from the account's row to what belongs to it, as everywhere.
+  if (change.locale !== undefined) {
+    await tx.sql`update identity.users set locale = ${change.locale}, updated_at = ${now} where id = ${userId}`;
+  }
   await tx.sql`
     update identity.profiles set display_name = coalesce(${change.displayName ?? null}, display_name),
       time_zone = coalesce(${change.timeZone ?? null}, time_zone), updated_at = ${now}
     where user_id = ${userId}`;
-  if (change.locale !== undefined) {
-    await tx.sql`update identity.users set locale = ${change.locale}, updated_at = ${now} where id = ${userId}`;
-  }
+}
+
+/** The driver takes a list of bytes for one value of bytes. */
+function inHex(hashes: readonly Buffer[]): string[] {
+  return hashes.map((hash) => hash.toString('hex'));
 }
