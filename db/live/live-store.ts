@@ -8,6 +8,7 @@ export interface LiveStore {
   putSession(userId: string, sessionId: string, value: string, ttlMs: number): Promise<void>;
   getSession(userId: string, sessionId: string): Promise<string | undefined>;
   dropSession(userId: string, sessionId: string): Promise<void>;
+  /** The session ids. */
   listSessions(userId: string): Promise<string[]>;
 
   // One-use values (socket tickets, codes): taken by exactly one taker, gone after their life.
@@ -35,12 +36,17 @@ export interface LiveStore {
    * owner calls it before it reads what the old one left.
    */
   fenceLog(generationId: string, epoch: number): Promise<void>;
+  /**
+   * From when it resolves, pieces with a lower epoch are refused: what `readLog` then gives is all that the older owner was
+   * ever told is stored. For taking a generation over.
+   */
+  fenceLog(generationId: string, epoch: number): Promise<void>;
   /** Pieces with `seq > afterSeq`, in order. */
   readLog(generationId: string, afterSeq: number): Promise<LogPiece[]>;
   /** The logs are not needed any more (compacted into messages); they may stay readable for `keepMs`. */
   dropLog(generationIds: readonly string[], keepMs: number): Promise<void>;
 
-  /** Takes or renews a lease. The epoch rises by one with every change of owner. Undefined while another owner holds it. */
+  /** Takes or renews a lease; an ended one too, when nobody took it in between. The epoch rises by one with every change of owner. Undefined while another owner holds it. */
   acquireLease(name: string, owner: string, ttlMs: number): Promise<{ epoch: number } | undefined>;
   renewLeases(names: readonly string[], owner: string, ttlMs: number): Promise<{ lost: string[] }>;
   releaseLease(name: string, owner: string): Promise<void>;
@@ -49,6 +55,8 @@ export interface LiveStore {
   publish(channel: string, payload: string): Promise<void>;
   subscribe(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;
 
+  /** Removes what is over. The server calls it now and then; nothing that is over is seen before either. */
+  sweep(): Promise<void>;
   /** Resolves when the store answers. */
   ping(): Promise<void>;
   close(): Promise<void>;
