@@ -1,0 +1,63 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startRedis, type TestRedis } from '../testing/redis.ts';
+import { liveStoreContract } from './live-store.contract.ts';
+import { RedisLiveStore } from './redis.ts';
+
+describe('the contract', () => {
+  liveStoreContract(async () => {
+    const redis = await startRedis();
+    const [one, other] = [new RedisLiveStore(redis.url), new RedisLiveStore(redis.url)];
+    return {
+      one,
+      other,
+      pass: (ms) => wait(ms), // the store's clock is the server's
+      async close() {
+        await Promise.all([one.close(), other.close()]);
+        await redis.stop();
+      },
+    };
+  });
+});
+
+describe('in Redis', () => {
+  let redis: TestRedis;
+  let store: RedisLiveStore;
+  beforeAll(async () => {
+    redis = await startRedis();
+    store = new RedisLiveStore(redis.url);
+  });
+  afterAll(async () => {
+    await store.close();
+    await redis.stop();
+  });
+
+  test('killed and started again, it has what was acknowledged and goes on listening', async () => {
+    const piece = { generationId: 'g', epoch: 3, seq: 0, offset: 0, text: 'kept 😀' };
+    await store.appendLog([piece]);
+    await store.acquireLease('lease', 'me', 60_000);
+    const heard = Promise.withResolvers<string>();
+    const end = await store.subscribe('channel', heard.resolve);
+    await redis.kill();
+    await expect(store.appendLog([{ ...piece, seq: 1 }])).rejects.toThrow();
+    await redis.restart();
+    expect(await store.readLog('g', -1)).toEqual([piece]);
+    expect(await store.appendLog([{ ...piece, seq: 1, epoch: 2 }])).toEqual({ refused: ['g'] });
+    expect(await store.acquireLease('lease', 'you', 1000)).toBeUndefined();
+    let done = false;
+    void heard.promise.then(() => {
+      done = true;
+    });
+    while (!done) await store.publish('channel', 'again').catch(() => {});
+    expect(await heard.promise).toBe('again');
+    await end();
+  });
+
+  test('tells the version once, then only pings', async () => {
+    await store.ping();
+    await store.ping();
+    const nobody = new RedisLiveStore('redis://127.0.0.1:1');
+    await expect(nobody.ping()).rejects.toThrow();
+    await nobody.close();
+  });
+});
