@@ -3,9 +3,7 @@ import { t } from '../i18n/translate.ts';
 import { Wordmark } from '../shell/wordmark.tsx';
 import { longKnot } from './long-knot.ts';
 
-/** From the outside in: the cord's edge, its strands, and the ground between them. */
-const strands = ['halo', 'red', 'ground', 'white', 'ground-fine', 'red-fine'] as const;
-const pieces = longKnot(66, 300, 420);
+const pieces = longKnot({ scale: 70, x: 325, y: 400, turn: -0.42 }, [-11, -5.5, 0, 5.5, 11]);
 
 export function Loom() {
   return (
@@ -15,9 +13,10 @@ export function Loom() {
           <path key={d} class="loom-warp" d={d} />
         ))}
         {pieces.map((piece) => (
-          <g key={piece.d} class={`cord cord-${piece.order}`}>
-            {strands.map((strand) => (
-              <path key={strand} class={`strand-${strand}`} d={piece.d} pathLength={1} />
+          <g key={piece.order} class={`cord cord-${piece.order}`}>
+            {piece.halo !== undefined && <path class="strand-halo" d={piece.halo} pathLength={1} />}
+            {piece.strands.map((d, i) => (
+              <path key={d} class={i % 2 === 0 ? 'strand-red' : 'strand-white'} d={d} pathLength={1} />
             ))}
           </g>
         ))}
