@@ -21,8 +21,10 @@ export class LogWriter {
   readonly #rollUpMs: number;
   readonly #events: LogWriterEvents;
   readonly #report: { log: ChatLog; metrics: ChatMetrics };
+  /** Waiting for the roll-up. */
   #dirty = new Set<Generation>();
-  #urgent = false;
+  /** Waiting for the end of this turn of the event loop. */
+  #urgent = new Set<Generation>();
   #timer: Timer | undefined;
 
   constructor(
@@ -41,29 +43,37 @@ export class LogWriter {
 
   /** Text has come or the stream has ended. `urgent` does not wait for the roll-up. */
   note(generation: Generation, urgent: boolean): void {
-    this.#dirty.add(generation);
     if (urgent) {
-      if (this.#urgent) return;
-      this.#urgent = true;
-      // After the reads of this turn of the event loop, so that answers that begin together are written together.
-      setImmediate(() => this.#flush());
+      // After the reads of this turn of the event loop, so that answers that begin together are written together. The others
+      // keep their roll-up: with hundreds of answers some are always urgent.
+      if (this.#urgent.size === 0) setImmediate(() => this.#flushUrgent());
+      this.#urgent.add(generation);
     } else {
-      this.#timer ??= this.#clock.after(this.#rollUpMs, () => this.#flush());
+      this.#dirty.add(generation);
+      this.#timer ??= this.#clock.after(this.#rollUpMs, () => this.#flushDirty());
     }
   }
 
-  #flush(): void {
-    this.#urgent = false;
-    this.#timer?.cancel();
+  #flushUrgent(): void {
+    const due = this.#urgent;
+    this.#urgent = new Set();
+    this.#flush(due);
+  }
+
+  #flushDirty(): void {
     this.#timer = undefined;
+    const due = this.#dirty;
+    this.#dirty = new Set();
+    this.#flush(due);
+  }
+
+  #flush(due: Iterable<Generation>): void {
     const batch: Generation[] = [];
-    const later = new Set<Generation>();
-    for (const generation of this.#dirty) {
+    for (const generation of due) {
       if (generation.takePiece() !== undefined) batch.push(generation);
-      else if (!generation.drained) later.add(generation);
-      else this.#events.written(generation);
+      // One with a piece on its way is noted again when that has arrived.
+      else if (generation.drained) this.#events.written(generation);
     }
-    this.#dirty = later;
     if (batch.length > 0) void this.#write(batch);
   }
 
@@ -85,12 +95,12 @@ export class LogWriter {
   #acknowledge(generation: Generation, fenced: Set<string> | undefined): void {
     if (fenced?.has(generation.key)) {
       this.#dirty.delete(generation);
+      this.#urgent.delete(generation);
       this.#events.fenced(generation);
       return;
     }
     generation.acknowledge();
     if (!generation.drained) this.note(generation, generation.end !== undefined);
-    else this.#dirty.delete(generation);
     this.#events.written(generation);
   }
 }
