@@ -168,14 +168,7 @@ export class Gateway {
   }
 
   #createApp(upgrader: Upgrader): TemplatedApp {
-    const { tls } = this.#options;
-    const app = tls
-      ? this.#uws.SSLApp({
-          key_file_name: tls.keyFile,
-          cert_file_name: tls.certFile,
-          ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
-        })
-      : this.#uws.App();
+    const app = this.#createBareApp();
     app.ws<SocketData>('/ws', {
       // Somewhat larger than our own limit, so that a slightly too large frame gets a close code.
       maxPayloadLength: this.limits.maxFrameBytes * 2,
@@ -194,6 +187,21 @@ export class Gateway {
     });
     app.any('/*', (res, req) => this.#endpoint.handle(res, req));
     return app;
+  }
+
+  #createBareApp(): TemplatedApp {
+    const { tls } = this.#options;
+    if (tls === undefined) return this.#uws.App();
+    try {
+      return this.#uws.SSLApp({
+        key_file_name: tls.keyFile,
+        cert_file_name: tls.certFile,
+        ...(tls.passphrase === undefined ? {} : { passphrase: tls.passphrase }),
+      });
+    } catch {
+      // uWS does not say why.
+      throw new Error(`TLS: the certificate ${tls.certFile} or the key ${tls.keyFile} cannot be used.`);
+    }
   }
 
   #opened(ws: WebSocket<SocketData>): void {
