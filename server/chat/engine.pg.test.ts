@@ -187,7 +187,7 @@ describe('failures of the model', () => {
 describe('stop', () => {
   it('keeps the partial text, settles what was used, and is idempotent from any device', async () => {
     const second = engine.connect(userId);
-    const { generationId } = await send('[[fault huge]] Tell me a very long story.');
+    const { generationId } = await send('[[fault huge:3000]] Tell me a very long story.');
     await reader.next('chat.delta', (body) => body.generationId === generationId);
     const outcomes = await Promise.all([
       engine.chat.stop(second.caller, generationId),

@@ -115,7 +115,7 @@ describe('Generation', () => {
             sent += step.text;
           } else if (step.do === 'take') generation.takePiece();
           else if (step.do === 'acknowledge') generation.acknowledge();
-          else {
+          else if ('reader' in step) {
             const reader = readers[step.reader];
             if (reader === undefined) continue;
             if (step.do === 'rejoin') reader.cursor = generation.cursorAfter(reader.cursor.seq) ?? generation.cursor();

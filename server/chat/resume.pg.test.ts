@@ -96,6 +96,7 @@ describe('a generation outlives its reader', () => {
       const { resumed, generation } = await engine.chat.attach(device.caller, { conversationId, after });
       expect(resumed).toBe(false);
       expect(generation?.text).not.toBe('');
+      device.close();
     }
     await reader.done(generationId);
   });
@@ -127,7 +128,7 @@ describe('what a dead gateway leaves', () => {
     const started = await dead.turns.send(witness.caller, {
       conversationId,
       clientMessageId: 'x',
-      text: '[[fault huge]] A long one.',
+      text: '[[fault huge:3000]] A long one.',
     });
     const { generationId } = started;
     await witness.next('chat.delta', (body) => body.seq >= 2);

@@ -51,7 +51,7 @@ export class ChatService {
       await conversations.insertConversation(tx, row);
       return { id: row.id, revision: 0 };
     });
-    materials.noteAvatar(id, avatarId);
+    materials.noteAvatar(id, caller.userId, avatarId);
     audience.attach(id, caller.peer);
     return { conversationId: id, revision };
   }
@@ -78,7 +78,7 @@ export class ChatService {
     const { conversationId, after } = body;
     const { conversation, messages: page } = await this.#readStable(caller.userId, conversationId, body.limit ?? PAGE);
     // From here on in one piece: what is read now and what is pushed next join without a gap.
-    materials.noteAvatar(conversationId, conversation.avatarId);
+    materials.noteAvatar(conversationId, caller.userId, conversation.avatarId);
     audience.attach(conversationId, caller.peer);
     const running = hub.findByConversation(conversationId);
     const finished = after === undefined ? undefined : hub.findFinished(after.generationId);

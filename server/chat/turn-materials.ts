@@ -17,8 +17,8 @@ export class TurnMaterials {
   readonly #meter: TokenMeter;
   readonly #log: ChatLog;
   readonly #model: string;
-  /** Which avatar a conversation is with: never changes. */
-  readonly #avatarOf = new Map<string, string>();
+  /** Whose a conversation is, and with which avatar: neither ever changes. */
+  readonly #partnerOf = new Map<string, { userId: string; avatarId: string }>();
   /** Tokens of texts that come again: prompts by avatar, version and language; memories by id. */
   readonly #tokens = new Map<string, number>();
 
@@ -30,12 +30,15 @@ export class TurnMaterials {
     this.#model = parts.model;
   }
 
-  avatarOf(conversationId: string): string | undefined {
-    return this.#avatarOf.get(conversationId);
+  /** Undefined when it is not known yet, or not this user's. */
+  avatarOf(conversationId: string, userId: string): string | undefined {
+    const partner = this.#partnerOf.get(conversationId);
+    return partner?.userId === userId ? partner.avatarId : undefined;
   }
 
-  noteAvatar(conversationId: string, avatarId: string | null): void {
-    if (avatarId !== null) keep(this.#avatarOf, conversationId, avatarId);
+  /** @param userId whose conversation it is, as row level security has shown. */
+  noteAvatar(conversationId: string, userId: string, avatarId: string | null): void {
+    if (avatarId !== null) keep(this.#partnerOf, conversationId, { userId, avatarId });
   }
 
   /**

@@ -162,13 +162,13 @@ export class Turns {
 
   async #gather(caller: Caller, conversationId: string, intent: Intent): Promise<Materials> {
     const { materials, db, meter, model } = this.#parts;
-    let avatarId = materials.avatarOf(conversationId);
+    let avatarId = materials.avatarOf(conversationId, caller.userId);
     if (avatarId === undefined) {
       const conversation = await db.asUser(caller.userId, (tx) => conversations.findConversation(tx, conversationId));
       if (conversation === undefined || conversation.avatarId === null)
         throw new AppError('chat.conversation_not_found');
       avatarId = conversation.avatarId;
-      materials.noteAvatar(conversationId, avatarId);
+      materials.noteAvatar(conversationId, caller.userId, avatarId);
     }
     const [avatar, gathered, counted] = await Promise.all([
       materials.getAvatar(avatarId, caller.userId),
