@@ -1,0 +1,138 @@
+import { Parser } from '@asyncapi/parser';
+import { createConfig, lintFromString } from '@redocly/openapi-core';
+import Value from 'typebox/value';
+import { describe, expect, it } from 'vitest';
+import { closeCodes } from '../../protocol/close-code.ts';
+import { downFrames } from '../../protocol/down.ts';
+import { errorCodes } from '../../protocol/error-code.ts';
+import { upFrames } from '../../protocol/up.ts';
+import type { Route } from '../http.ts';
+import { authRoutes } from '../identity/http.ts';
+import { asyncApi } from './asyncapi.ts';
+import { exampleOf } from './example.ts';
+import { openApi } from './openapi.ts';
+import { docsPage } from './page.ts';
+import { docsRoutes } from './routes.ts';
+
+// The routes are data; nothing of the service behind them is used here.
+const routes: Route[] = authRoutes({} as never, { secureCookies: true, trustedOrigins: [] });
+const admin: Route = {
+  method: 'POST',
+  path: '/admin/connections/:connectionId/close',
+  says: 'Closes a socket.',
+  auth: 'admin',
+  errors: ['ops.connection_not_found'],
+  handle: () => ({ status: 200 }),
+};
+const all = [...routes, admin];
+
+describe('the AsyncAPI document', () => {
+  it('is valid for the official parser', async () => {
+    const { document, diagnostics } = await new Parser().parse(JSON.stringify(asyncApi()));
+    const complaints = diagnostics.filter(({ severity }) => severity <= 1);
+    expect(complaints.map(({ message, path }) => `${path.join('.')}: ${message}`)).toEqual([]);
+    expect(document?.operations().all()).toHaveLength(upFrames.length + downFrames.length);
+  });
+
+  it('has every frame, with its errors, and every code', () => {
+    const { operations, ...rest } = asyncApi() as { operations: Record<string, Record<string, unknown>> } & Record<
+      string,
+      unknown
+    >;
+    for (const frame of upFrames)
+      expect(operations[frame.type]).toMatchObject({ action: 'receive', 'x-errors': frame.errors });
+    for (const frame of downFrames) expect(operations[`${frame.type}.push`]).toMatchObject({ action: 'send' });
+    expect(Object.keys(rest['x-error-codes'] as object)).toEqual(Object.keys(errorCodes));
+    expect(Object.keys(rest['x-close-codes'] as object)).toEqual(Object.keys(closeCodes));
+  });
+});
+
+describe('the OpenAPI document', () => {
+  it('is valid for the linter', async () => {
+    const config = await createConfig({ extends: ['recommended-strict'], rules: { 'operation-4xx-response': 'off' } });
+    const problems = await lintFromString({ source: JSON.stringify(openApi(all)), config });
+    expect(problems.map(({ ruleId, message, location }) => `${ruleId} ${location[0]?.pointer}: ${message}`)).toEqual(
+      [],
+    );
+  });
+
+  it('has every route with its parameters, its access and its errors', () => {
+    const { paths } = openApi(all) as { paths: Record<string, Record<string, Record<string, unknown>>> };
+    for (const route of routes) {
+      const responses = paths[route.path]?.[route.method.toLowerCase()]?.['responses'] as Record<
+        string,
+        { description: string }
+      >;
+      for (const code of route.errors) expect(responses[errorCodes[code].status]?.description).toContain(`\`${code}\``);
+    }
+    expect(paths['/admin/connections/{connectionId}/close']?.['post']).toMatchObject({
+      parameters: [{ name: 'connectionId', in: 'path', required: true }],
+      security: [{ bearer: [] }],
+    });
+  });
+});
+
+describe('examples', () => {
+  it.each(upFrames.map((frame) => [frame.type, frame] as const))('of %s fit the schemas', (_, frame) => {
+    for (const complete of [true, false]) {
+      expect([...Value.Errors(frame.body, exampleOf(frame.body, complete))]).toEqual([]);
+      expect([...Value.Errors(frame.reply, exampleOf(frame.reply, complete))]).toEqual([]);
+    }
+  });
+
+  it.each(downFrames.map((frame) => [frame.type, frame] as const))('of the push %s fit the schema', (_, frame) => {
+    expect([...Value.Errors(frame.body, exampleOf(frame.body, true))]).toEqual([]);
+  });
+
+  it.each(routes.map((route) => [route.path, route] as const))('of %s fit the schemas', (_, { body, reply }) => {
+    if (body !== undefined) expect([...Value.Errors(body, exampleOf(body, false))]).toEqual([]);
+    expect(reply === undefined ? [] : [...Value.Errors(reply, exampleOf(reply, true))]).toEqual([]);
+  });
+});
+
+describe('the page', () => {
+  const page = docsPage(all);
+
+  it('shows every frame, error, close code and route under an anchor', () => {
+    const anchors = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, anchor]) => anchor));
+    const wanted = [
+      ...upFrames.map(({ type }) => type),
+      ...downFrames.map(({ type }) => `push.${type}`),
+      ...Object.keys(errorCodes).map((code) => `error.${code}`),
+      ...Object.values(closeCodes).map(({ code }) => `close.${code}`),
+    ];
+    expect(wanted.filter((anchor) => !anchors.has(anchor))).toEqual([]);
+    for (const { path } of all) expect(page).toContain(`<code>${path}</code>`);
+  });
+
+  it('links to nothing that it does not have, and to nothing elsewhere', () => {
+    const anchors = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, anchor]) => `#${anchor}`));
+    const links = [...page.matchAll(/ (?:href|src)="([^"]+)"/g)].map(([, link]) => link ?? '');
+    expect(
+      links.filter(
+        (link) => !anchors.has(link) && !/^\/(docs\/(style\.css|asyncapi\.json|openapi\.json))?$/.test(link),
+      ),
+    ).toEqual([]);
+    expect(new Set(page.match(/ id="[^"]+"/g)).size).toBe(page.match(/ id="[^"]+"/g)?.length);
+  });
+
+  it('runs no script and has no style of its own', () => {
+    expect(page).not.toMatch(/<script|<style| style=| on[a-z]+=/);
+  });
+});
+
+describe('the routes', () => {
+  it('serve the page, the style and both documents, each with its type', async () => {
+    const served = docsRoutes(all);
+    const types = served.map((route) => [
+      route.path,
+      (route.handle({} as never, {}) as { headers: Record<string, string> }).headers['content-type'],
+    ]);
+    expect(types).toEqual([
+      ['/docs', 'text/html; charset=utf-8'],
+      ['/docs/style.css', 'text/css; charset=utf-8'],
+      ['/docs/asyncapi.json', 'application/json; charset=utf-8'],
+      ['/docs/openapi.json', 'application/json; charset=utf-8'],
+    ]);
+  });
+});

@@ -1,0 +1,120 @@
+/** HTTP as an OpenAPI 3.1 document, out of the routes as the gateway serves them. */
+import { errorCodes } from '../../protocol/error-code.ts';
+import { PROTOCOL_VERSION } from '../../protocol/version.ts';
+import type { Route } from '../http.ts';
+import { plain } from './asyncapi.ts';
+import { exampleOf } from './example.ts';
+
+type Json = Record<string, unknown>;
+
+export function openApi(routes: readonly Route[]): Json {
+  const paths: Record<string, Json> = {};
+  for (const route of routes) {
+    const path = route.path.replaceAll(/:([^/]+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Tsumugi HTTP',
+      version: PROTOCOL_VERSION,
+      description: 'Accounts, operation and health. Everything that a user does goes over the socket.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/', description: 'The server that serves this document.' }],
+    tags: tagsOf(routes).map((name) => ({ name, description: `Routes under \`/${name}\`.` })),
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'The access token of sign-up, sign-in or refresh.' },
+      },
+      schemas: { Error: errorSchema() },
+    },
+  };
+}
+
+function operation(route: Route): Json {
+  const secured = route.auth !== undefined && route.auth !== 'none';
+  return {
+    operationId: operationId(route),
+    summary: route.says,
+    tags: [tagOf(route)],
+    security: secured ? [{ bearer: [] }] : [],
+    ...(route.auth === 'admin' ? { description: 'Only for accounts with the role `admin`.' } : {}),
+    ...parameters(route),
+    ...(route.body === undefined
+      ? {}
+      : { requestBody: { required: true, content: json(plain(route.body), exampleOf(route.body, false)) } }),
+    responses: responses(route),
+  };
+}
+
+function parameters(route: Route): Json {
+  const names = [...route.path.matchAll(/:([^/]+)/g)].map(([, name]) => name);
+  if (names.length === 0) return {};
+  return { parameters: names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })) };
+}
+
+/** Errors that any route of its kind can answer with, beside its own. */
+export function errorsOf(route: Route): readonly (keyof typeof errorCodes)[] {
+  const secured = route.auth !== undefined && route.auth !== 'none';
+  const common = secured ? (['identity.unauthenticated'] as const) : [];
+  const admin = route.auth === 'admin' ? (['identity.forbidden'] as const) : [];
+  const bodied =
+    route.body === undefined ? [] : (['protocol.malformed', 'protocol.invalid_body', 'protocol.too_large'] as const);
+  return [...new Set([...route.errors, ...common, ...admin, ...bodied, 'internal' as const])];
+}
+
+function responses(route: Route): Json {
+  const byStatus = Map.groupBy(errorsOf(route), (code) => errorCodes[code].status);
+  const failures = [...byStatus].map(([status, codes]) => [
+    String(status),
+    {
+      description: codes.map((code) => `\`${code}\`: ${errorCodes[code].says}`).join(' '),
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+    },
+  ]);
+  const success =
+    route.reply === undefined
+      ? { description: 'Done.' }
+      : { description: 'Done.', content: json(plain(route.reply), exampleOf(route.reply, true)) };
+  return { '200': success, ...(Object.fromEntries(failures) as Json) };
+}
+
+function json(schema: Json, example: unknown): Json {
+  return { 'application/json': { schema, example } };
+}
+
+function errorSchema(): Json {
+  return {
+    type: 'object',
+    required: ['error'],
+    properties: {
+      error: {
+        type: 'object',
+        required: ['code', 'message'],
+        properties: {
+          code: { type: 'string', enum: Object.keys(errorCodes) },
+          message: { type: 'string', description: 'For people, in the language of `Accept-Language` (en or ja).' },
+          retryAfterMs: { type: 'integer', minimum: 0, description: 'Also as `Retry-After`, in seconds.' },
+          details: { type: 'object', description: 'Facts for programs.' },
+        },
+      },
+    },
+  };
+}
+
+function operationId(route: Route): string {
+  const words = `${route.method.toLowerCase()} ${route.path.replaceAll(':', 'by-')}`
+    .split(/[^A-Za-z0-9]+/)
+    .filter(Boolean);
+  return words.map((word, i) => (i === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('');
+}
+
+function tagOf(route: Route): string {
+  return route.path.split('/')[1] || 'page';
+}
+
+function tagsOf(routes: readonly Route[]): string[] {
+  return [...new Set(routes.map(tagOf))];
+}

@@ -1,0 +1,36 @@
+/** `/docs`: the page, its style sheet and the two machine-readable documents. Made once, when the server starts. */
+import { readFileSync } from 'node:fs';
+import type { HttpReply, Route } from '../http.ts';
+import { asyncApi } from './asyncapi.ts';
+import { openApi } from './openapi.ts';
+import { docsPage } from './page.ts';
+
+/** @param routes all routes that are to be documented. */
+export function docsRoutes(routes: readonly Route[]): Route[] {
+  const style = readFileSync(new URL('./style.css', import.meta.url), 'utf8');
+  const served: Omit<Route, 'handle'>[] = [
+    { method: 'GET', path: '/docs', says: 'This page.', errors: [] },
+    { method: 'GET', path: '/docs/style.css', says: 'The style sheet of this page.', errors: [] },
+    { method: 'GET', path: '/docs/asyncapi.json', says: 'The socket as an AsyncAPI 3.0 document.', errors: [] },
+    { method: 'GET', path: '/docs/openapi.json', says: 'HTTP as an OpenAPI 3.1 document.', errors: [] },
+  ];
+  const all = [...routes, ...served.map((route) => ({ ...route, handle: () => ({ status: 404 }) }))];
+  const replies: Record<string, HttpReply> = {
+    '/docs': text('text/html; charset=utf-8', docsPage(all)),
+    '/docs/style.css': text('text/css; charset=utf-8', style),
+    '/docs/asyncapi.json': text('application/json; charset=utf-8', JSON.stringify(asyncApi())),
+    '/docs/openapi.json': text('application/json; charset=utf-8', JSON.stringify(openApi(all))),
+  };
+  return served.map((route) => ({ ...route, handle: () => replies[route.path] ?? { status: 404 } }));
+}
+
+/** Nothing on the page comes from elsewhere, and nothing on it runs. */
+const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+function text(type: string, body: string): HttpReply {
+  return {
+    status: 200,
+    body,
+    headers: { 'content-type': type, 'content-security-policy': policy, 'cache-control': 'no-cache' },
+  };
+}
