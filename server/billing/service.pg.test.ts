@@ -1,0 +1,226 @@
+/** Settlement, grants, usage and reading against a real PostgreSQL and real worker threads. */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Database } from '../../db/client.ts';
+import { createTestDatabase, type TestDatabase } from '../../db/testing/postgres.ts';
+import { WorkerPool } from '../../workers/pool.ts';
+import { ManualClock } from '../clock.ts';
+import { isAppError } from '../errors.ts';
+import { BillingService, type Settlement } from './service.ts';
+
+let test_: TestDatabase;
+let pool: WorkerPool;
+let db: Database;
+const clock = new ManualClock();
+const GRANT = 10_000;
+
+beforeAll(async () => {
+  test_ = await createTestDatabase();
+  db = test_.database;
+  pool = new WorkerPool({ threads: 1, maxQueue: 1_000 });
+});
+afterAll(async () => {
+  await pool.close();
+  await test_.close();
+});
+
+const open = () => new BillingService(db, pool, clock, { signUpGrantTokens: GRANT });
+function settlement(userId: string, change: Partial<Settlement> = {}): Settlement {
+  return {
+    generationId: randomUUID(),
+    userId,
+    payeeUserId: null,
+    conversationId: randomUUID(),
+    messageId: randomUUID(),
+    tokensIn: 30,
+    tokensOut: 12,
+    newConversation: false,
+    atMs: clock.now(),
+    ...change,
+  };
+}
+const settle = (billing: BillingService, ...settlements: Settlement[]) =>
+  db.asService((tx) => billing.settle(tx, settlements));
+async function signUp(billing: BillingService): Promise<string> {
+  const userId = randomUUID();
+  await db.asService((tx) => billing.grantSignUp(tx, userId));
+  return userId;
+}
+
+describe('settle', () => {
+  test('000-R13: moves the tokens of an answer from the talker to the owner of the avatar', async () => {
+    const billing = open();
+    const [talker, owner] = [await signUp(billing), await signUp(billing)];
+    clock.advance(1); // Entries of one millisecond have no order among themselves.
+    const one = settlement(talker, { payeeUserId: owner });
+    const [settled] = await settle(billing, one);
+    expect(settled).toEqual({
+      generationId: one.generationId,
+      entry: { shard: expect.any(Number), seq: expect.any(Number), hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      balance: GRANT - 42,
+    });
+    expect(await billing.balance(talker)).toBe(GRANT - 42);
+    expect(await billing.balance(owner)).toBe(GRANT + 42);
+
+    const [paid, granted] = (await billing.ledger(talker, undefined, 10)).entries;
+    expect(paid).toEqual({
+      ...settled?.entry,
+      prevHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      direction: 'out',
+      tokenAmount: 42,
+      purpose: 'generation',
+      status: 'settled',
+      conversationId: one.conversationId,
+      messageId: one.messageId,
+      createdAt: new Date(one.atMs).toISOString(),
+    });
+    expect(granted).toMatchObject({ direction: 'in', purpose: 'sign_up_grant', tokenAmount: GRANT });
+    expect((await billing.ledger(owner, undefined, 1)).entries).toMatchObject([{ direction: 'in', hash: paid?.hash }]);
+  });
+
+  test('who talks with his own avatar pays the platform', async () => {
+    const billing = open();
+    const userId = await signUp(billing);
+    const [settled] = await settle(billing, settlement(userId, { payeeUserId: userId }));
+    expect(settled?.balance).toBe(GRANT - 42);
+  });
+
+  test('one generation is paid once: again gives the first entry, in the same call too', async () => {
+    const billing = open();
+    const userId = await signUp(billing);
+    const one = settlement(userId, { newConversation: true });
+    const [first, twin] = await settle(billing, one, { ...one, tokensOut: 500 });
+    const [again] = await settle(open(), { ...one, tokensOut: 999 });
+    expect(twin).toEqual(first);
+    expect(again).toEqual(first);
+    expect(await billing.usage(userId, 1)).toMatchObject({ days: [{ tokensIn: 30, tokensOut: 12, conversations: 1 }] });
+  });
+
+  test('an answer without tokens makes no entry and tells the balance', async () => {
+    const billing = open();
+    const userId = await signUp(billing);
+    const [none, some] = await settle(
+      billing,
+      settlement(userId, { tokensIn: 0, tokensOut: 0 }),
+      settlement(userId, { tokensIn: 0, tokensOut: 1 }),
+    );
+    expect(none).toMatchObject({ entry: undefined, balance: GRANT - 1 });
+    expect(some).toMatchObject({ entry: { seq: expect.any(Number) }, balance: GRANT - 1 });
+    const stranger = randomUUID();
+    expect(await settle(billing, settlement(stranger, { tokensIn: 0, tokensOut: 0 }))).toMatchObject([{ balance: 0 }]);
+    expect(await settle(billing)).toEqual([]);
+  });
+
+  test('what is rolled back leaves nothing, not even in memory', async () => {
+    const billing = open();
+    const userId = randomUUID();
+    const one = settlement(userId);
+    const failed = db.asService(async (tx) => {
+      await billing.settle(tx, [one]);
+      throw new Error('the message could not be stored');
+    });
+    await expect(failed).rejects.toThrow('could not be stored');
+    expect(await billing.balance(userId)).toBe(0);
+    expect(await settle(billing, one)).toMatchObject([{ balance: -42 }]);
+  });
+
+  test('many writers at once: no deadlock, nothing lost, sums are zero, the chains verify', {
+    timeout: 60_000,
+  }, async () => {
+    const gateways = [open(), open(), open()];
+    const users = await Promise.all(Array.from({ length: 12 }, () => signUp(gateways[0] ?? open())));
+    const pick = (index: number) => users[index % users.length] ?? '';
+    // Every batch touches many users in another order; some users are new to two gateways at the same time.
+    const fresh = [randomUUID(), randomUUID()];
+    const batches = Array.from({ length: 40 }, (_, batch) =>
+      Array.from({ length: 10 }, (_, index) =>
+        settlement(index === 9 ? (fresh[batch % 2] ?? '') : pick(batch * 7 + index * 5), {
+          payeeUserId: index % 3 === 0 ? null : pick(batch + index),
+          tokensIn: batch,
+          tokensOut: index + 1,
+        }),
+      ),
+    );
+    // Each batch is settled by two gateways, as after a take-over.
+    const runs = batches.flatMap((batch, index) =>
+      [0, 1].map((offset) => {
+        const gateway = gateways[(index + offset) % gateways.length];
+        return settle(gateway ?? open(), ...(offset ? batch.toReversed() : batch));
+      }),
+    );
+    const results = await Promise.all(runs);
+    expect(results.flat().every(({ entry }) => entry !== undefined)).toBe(true);
+    const places = new Set(results.flat().map(({ entry }) => `${entry?.shard}:${entry?.seq}`));
+    expect(places.size).toBe(400);
+
+    const spent = batches.flat().reduce((sum, { tokensIn, tokensOut }) => sum + tokensIn + tokensOut, 0);
+    const counted = await Promise.all([...users, ...fresh].map((userId) => open().usage(userId, 1)));
+    const used = counted.flatMap(({ days }) => days).reduce((sum, day) => sum + day.tokensIn + day.tokensOut, 0);
+    expect(used).toBe(spent);
+    const [sums] = await db.asService((tx) => tx.sql`select sum(balance)::int as total from billing.account_balances`);
+    expect(sums?.['total']).toBe(0);
+    expect(await open().verifyChain()).toMatchObject({ ok: true, problems: [] });
+  });
+});
+
+describe('grant at sign-up', () => {
+  test('once a user, whoever asks again', async () => {
+    const billing = open();
+    const userId = await signUp(billing);
+    await Promise.all(Array.from({ length: 5 }, () => db.asService((tx) => open().grantSignUp(tx, userId))));
+    expect(await billing.balance(userId)).toBe(GRANT);
+    await db.asService((tx) => billing.grantSignUp(tx, randomUUID()));
+  });
+
+  test('of zero makes no entry', async () => {
+    const billing = new BillingService(db, pool, clock, { signUpGrantTokens: 0 });
+    const userId = randomUUID();
+    await db.asService((tx) => billing.grantSignUp(tx, userId));
+    expect(await billing.ledger(userId, undefined, 10)).toEqual({ entries: [], nextBefore: null });
+  });
+});
+
+describe('reading', () => {
+  test('000-R14: usage by day in UTC, newest first, within the days asked for', async () => {
+    const billing = open();
+    const userId = await signUp(billing);
+    const day = 86_400_000;
+    const at = (daysAgo: number) => clock.now() - daysAgo * day;
+    await settle(
+      billing,
+      settlement(userId, { atMs: at(0), newConversation: true }),
+      settlement(userId, { atMs: at(0) }),
+    );
+    await settle(billing, settlement(userId, { atMs: at(2) }), settlement(userId, { atMs: at(40) }));
+    const usage = await billing.usage(userId, 3);
+    expect(usage).toEqual({
+      days: [
+        { day: '2026-01-01', tokensIn: 60, tokensOut: 24, conversations: 1 },
+        { day: '2025-12-30', tokensIn: 30, tokensOut: 12, conversations: 0 },
+      ],
+      balance: GRANT - 4 * 42,
+    });
+    expect((await billing.usage(userId, 2)).days).toHaveLength(1);
+    expect((await billing.usage(userId, 366)).days).toHaveLength(3);
+  });
+
+  test('the ledger in pages: every entry once, newest first', async () => {
+    const billing = open();
+    const userId = await signUp(billing);
+    for (let turn = 0; turn < 6; turn++) {
+      clock.advance(1);
+      await settle(billing, settlement(userId, { tokensIn: turn }));
+    }
+    const seen: number[] = [];
+    let before: string | undefined;
+    do {
+      const page = await billing.ledger(userId, before, 3);
+      expect(page.entries.length).toBeLessThanOrEqual(3);
+      seen.push(...page.entries.map((entry) => entry.tokenAmount));
+      before = page.nextBefore ?? undefined;
+    } while (before !== undefined);
+    expect(seen).toEqual([17, 16, 15, 14, 13, 12, GRANT]);
+    const bad = await billing.ledger(userId, "x' or true", 3).catch((error: unknown) => error);
+    expect(isAppError(bad, 'protocol.invalid_body')).toBe(true);
+  });
+});
