@@ -26,12 +26,25 @@ export type Storage = {
 const SWEEP_MS = 60_000;
 
 /** @throws Error in one line for people. */
-export async function openStorage(config: Config, log: Log, clock: Clock, lifecycle: Lifecycle): Promise<Storage> {
+export async function openStorage(
+  config: Config,
+  log: Log,
+  clock: Clock,
+  lifecycle: Lifecycle,
+  onFatal: (reason: string) => void,
+): Promise<Storage> {
   const tell = (line: string) => log.info({}, line);
   const embedded =
     config.databaseUrl === undefined
       ? lifecycle.add('postgres', await startEmbeddedPostgres({ dataDir: config.dataDir, log: tell }), (running) => running.stop())
       : undefined;
+  let stopping = false;
+  lifecycle.add('embedded watch', undefined, () => {
+    stopping = true;
+  });
+  embedded?.exited.then((how) => {
+    if (!stopping) onFatal(`PostgreSQL ended (${how}).`);
+  });
   const url = await prepareDatabase(embedded?.ownerUrl ?? config.databaseUrl ?? '', tell);
   const db = lifecycle.add('database', new Database(url, { max: config.databasePoolSize }), (database) => database.close());
   const live = lifecycle.add('live store', await openLiveStore(config, url, clock, log), (store) => store.close());

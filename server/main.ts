@@ -1,0 +1,68 @@
+/** The program: settings, then everything in order; on a signal, everything in reverse order. */
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import { helpText, versionText } from './config/help.ts';
+import { Lifecycle } from './lifecycle.ts';
+import { createLog, type Log } from './log.ts';
+import { type RunningServer, startServer } from './start.ts';
+
+/** What a supervisor sees: 0 stopped on request, 1 could not start or failed, 2 a wrong setting. */
+const exitCodes = { stopped: 0, failed: 1, misconfigured: 2 } as const;
+
+const args = process.argv.slice(2);
+if (args.includes('--help') || args.includes('-h')) console.log(helpText());
+else if (args.includes('--version')) console.log(versionText());
+else await run(readConfig(args));
+
+/** One line that names the setting, and the end. */
+function readConfig(given: readonly string[]): Config {
+  try {
+    return loadConfig(process.env, given);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(error.message);
+    process.exit(exitCodes.misconfigured);
+  }
+}
+
+async function run(config: Config): Promise<void> {
+  const log = createLog({ level: config.logLevel });
+  for (const warning of config.warnings) log.warn({}, warning);
+  const lifecycle = new Lifecycle(log);
+  let server: RunningServer | undefined;
+  let ending: Promise<void> | undefined;
+  const end = (code: number): void => {
+    ending ??= stop(server, lifecycle).finally(() => process.exit(code));
+  };
+  onSignals(log, () => end(exitCodes.stopped));
+  try {
+    server = await startServer(config, log, lifecycle, (reason) => {
+      log.fatal({}, reason);
+      end(exitCodes.failed);
+    });
+    // For people and for scripts: the one line that is not a log entry.
+    if (ending === undefined) console.log(`Tsumugi is ready at ${server.url}`);
+  } catch (error) {
+    if (ending === undefined) console.error(`Tsumugi could not start. ${error instanceof Error ? error.message : String(error)}`);
+    log.debug({ error }, 'start failed');
+    end(exitCodes.failed);
+  }
+}
+
+async function stop(server: RunningServer | undefined, lifecycle: Lifecycle): Promise<void> {
+  await server?.drain();
+  await lifecycle.close();
+}
+
+/** The first signal stops in order; the second does not wait. */
+function onSignals(log: Log, end: () => void): void {
+  let signals = 0;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      signals += 1;
+      if (signals > 1) process.exit(exitCodes.failed);
+      log.info({ signal }, 'stopping; once more stops without waiting');
+      end();
+    });
+  }
+  process.on('unhandledRejection', (error) => log.error({ error }, 'a promise was rejected that nobody waited for'));
+}
