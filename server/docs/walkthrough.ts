@@ -10,7 +10,8 @@ export const walkthroughLinks = [
   ['limits', '5. Stay within the limits'],
 ] as const;
 
-const id = '0198c0de-0000-7000-8000-00000000000';
+/** Shortened, so that a frame fits on a line. */
+const id = '0198c0de-…-';
 
 export function walkthrough(): Html {
   return html`${connect()}${envelope()}${talk()}${resume()}${limits()}`;
@@ -23,7 +24,7 @@ function title(at: number): Html {
 
 function connect(): Html {
   return html`<section>${title(0)}
-<p>Get an access token over HTTP, then open <code>/ws</code> with one of the subprotocols ${subprotocols.map((name) => html`<code>${name}</code> `)}:
+<p>Get an access token over HTTP, then open <code>/ws</code> with one of the subprotocols ${subprotocols.map((name, i) => html`${i > 0 && ' and '}<code>${name}</code>`)}:
 the first carries MessagePack maps in binary messages, the second JSON in text messages. Both carry the same frames.</p>
 <pre tabindex="0"><code>POST /auth/sign-in  {"email": "hana@example.com", "password": "…"}
 → 200 {"userId": "…", "accessToken": "…", "refreshToken": "…", "expiresInS": 900}
