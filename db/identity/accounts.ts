@@ -97,6 +97,13 @@ export async function lockUser(tx: Tx, userId: string): Promise<string | undefin
   return row?.status;
 }
 
+/** @returns false when there is no such account that is not deleted. */
+export async function updateStatus(tx: Tx, userId: string, status: 'active' | 'suspended'): Promise<boolean> {
+  const { count } = await tx.sql`
+    update identity.users set status = ${status}, updated_at = now() where id = ${userId} and deleted_at is null`;
+  return count === 1;
+}
+
 export async function selectRoles(tx: Tx, userId: string): Promise<string[]> {
   const rows = await tx.sql<
     { role: string }[]

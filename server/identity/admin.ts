@@ -80,6 +80,25 @@ export class IdentityAdmin {
     return ended.length;
   }
 
+  /** A suspended account cannot sign in, and all its sessions end at once. Idempotent. @throws AppError `ops.user_not_found`. */
+  async setSuspended(userId: string, suspended: boolean): Promise<void> {
+    const { db, sessions, audit } = this.#parts;
+    const ended = await db.asService(async (tx) => {
+      await accounts.lockUser(tx, userId);
+      const status = suspended ? 'suspended' : 'active';
+      if (!(await accounts.updateStatus(tx, userId, status))) throw new AppError('ops.user_not_found');
+      await audit.write(tx, {
+        action: 'identity.status_changed',
+        userId,
+        actor: 'service',
+        origin: undefined,
+        payload: { status },
+      });
+      return suspended ? sessions.end(tx, userId, {}, 'admin') : [];
+    });
+    await sessions.announceEnded(userId, ended);
+  }
+
   /** Idempotent. @throws AppError `ops.user_not_found`. */
   async grantRole(userId: string, role: 'admin', grantedBy: string | null): Promise<void> {
     await this.#changeRole(userId, 'identity.role_granted', role, (tx) =>

@@ -23,6 +23,7 @@ export type AuditAction =
   | 'identity.password_changed'
   | 'identity.password_change_failed'
   | 'identity.session_ended'
+  | 'identity.status_changed'
   | 'identity.role_granted'
   | 'identity.role_revoked';
 

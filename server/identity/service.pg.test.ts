@@ -195,10 +195,10 @@ describe('signing in', () => {
 
   test('a suspended account is told so only with the right password', async () => {
     const email = h.newMail();
-    const { userId } = await signUp(email);
-    await h.test.database.asService(
-      (tx) => tx.sql`update identity.users set status = 'suspended' where id = ${userId}`,
-    );
+    const { userId, accessToken } = await signUp(email);
+    await h.identity.authenticate(accessToken);
+    await h.identity.admin.setSuspended(userId, true);
+    expect(await codeOf(h.identity.authenticate(accessToken))).toBe('identity.unauthenticated');
     expect(await codeOf(h.identity.signIn(email, password, origin))).toBe('identity.forbidden');
     expect(await codeOf(h.identity.signIn(email, 'wrong password', origin))).toBe('identity.invalid_credentials');
   });

@@ -52,6 +52,8 @@ export type IssuedTokens = Readonly<{
 export type SessionEnded = (userId: string, sessionId: string) => void;
 
 const CHANNEL = 'identity.sessions';
+/** Tabs of one session whose tokens the live store remembers. */
+const MAX_LIVE_TOKENS = 16;
 type News = { userId: string; sessionId: string; ended: boolean };
 /** What the live store keeps of a session: hex hashes of its live access tokens with their ends, and the roles. */
 type LiveSession = { tokens: Record<string, number>; roles: string[] };
@@ -272,8 +274,9 @@ export class Sessions {
     const expiresMs = nowMs + options.accessLifeMs;
     await rows.insertAccessToken(tx, hash, sessionId, userId, expiresMs);
     const known = parseLive(await live.getSession(userId, sessionId));
-    const tokens: Record<string, number> = { [hash.toString('hex')]: expiresMs };
-    for (const [other, untilMs] of Object.entries(known?.tokens ?? {})) if (untilMs > nowMs) tokens[other] = untilMs;
+    const others = Object.entries(known?.tokens ?? {}).filter(([, untilMs]) => untilMs > nowMs);
+    // Newest last; what is left out here is still found in PostgreSQL.
+    const tokens = Object.fromEntries([...others.slice(1 - MAX_LIVE_TOKENS), [hash.toString('hex'), expiresMs]]);
     const value: LiveSession = { tokens, roles: await selectRoles(tx, userId) };
     await live.putSession(userId, sessionId, JSON.stringify(value), options.accessLifeMs);
     return accessToken;
