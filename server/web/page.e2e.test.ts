@@ -1,0 +1,267 @@
+/** The page in a real Chromium against the whole server: what a person does with it on an ordinary day. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { AuthClient } from '../../protocol/auth-client.ts';
+import { TsumugiClient } from '../../protocol/client.ts';
+import { startTestServer, type TestServer } from '../testing/start-server.ts';
+import { chromiumPath, type Device, findFlaws, keepPicture, launchChromium, openDevice } from './testing/browser.ts';
+
+const password = 'correct horse battery';
+let server: TestServer;
+let browser: Browser;
+let devices: Device[] = [];
+let people = 0;
+
+describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([
+      startTestServer({ env: { PERSONA_TOKENS_PER_SECOND: '120' } }),
+      launchChromium(),
+    ]);
+  }, 90_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  afterEach(async () => {
+    const used = devices;
+    devices = [];
+    await Promise.all(used.map((device) => device.close()));
+    expect(used.flatMap((device) => device.problems)).toEqual([]);
+  });
+
+  async function open(options?: Parameters<typeof openDevice>[2]): Promise<Page> {
+    const device = await openDevice(browser, server.url, options);
+    devices.push(device);
+    return device.page;
+  }
+
+  const newEmail = (): string => `person${++people}@example.com`;
+
+  async function signUp(page: Page, email = newEmail()): Promise<string> {
+    await page.goto('/');
+    await page.getByRole('button', { name: 'Create an account' }).click();
+    await page.getByLabel('What should we call you?').fill('Hana');
+    await page.getByLabel('Mail address').fill(email);
+    await page.getByLabel('Password', { exact: true }).fill(password);
+    await page.getByRole('button', { name: 'Create an account' }).click();
+    await page.getByRole('heading', { level: 1, name: /Hana/ }).waitFor();
+    return email;
+  }
+
+  async function signIn(page: Page, email: string): Promise<void> {
+    await page.goto('/');
+    await page.getByLabel('Mail address').fill(email);
+    await page.getByLabel('Password', { exact: true }).fill(password);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 1, name: /Hana/ }).waitFor();
+  }
+
+  /** Begins a conversation with the English sample. */
+  async function begin(page: Page): Promise<void> {
+    await page.locator('.avatar-card', { hasText: 'English' }).first().getByRole('button').click();
+    await page.getByRole('list', { name: 'Ways to begin' }).waitFor();
+  }
+
+  async function say(page: Page, text: string): Promise<void> {
+    await page.getByLabel('Write a message').fill(text);
+    await page.keyboard.press('Enter');
+  }
+
+  const answers = (page: Page) => page.locator('.answer:not(.streaming)');
+  const streaming = (page: Page) => page.locator('.streaming');
+  const answered = (page: Page) => streaming(page).waitFor({ state: 'detached' });
+
+  it('says what is wrong beside the field, and lets a person in by keyboard alone', async () => {
+    const page = await open();
+    await page.goto('/');
+    await keepPicture(page, 'gate-en-light');
+    expect(await findFlaws(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Create an account' }).click();
+    await page.getByLabel('Mail address').fill('nobody');
+    await page.getByLabel('Password', { exact: true }).fill('short');
+    await page.keyboard.press('Enter');
+    const wrong = page.getByLabel('Mail address');
+    expect(await wrong.getAttribute('aria-invalid')).toBe('true');
+    await expect.poll(() => wrong.evaluate((field) => field === document.activeElement)).toBe(true);
+    expect(await page.getByText('At least 10 characters, please.').isVisible()).toBe(true);
+    await keepPicture(page, 'gate-errors');
+
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.type(newEmail());
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(password);
+    await page.getByRole('button', { name: 'Show the password' }).click();
+    expect(await page.getByLabel('Password', { exact: true }).getAttribute('type')).toBe('text');
+    await page.getByLabel('Password', { exact: true }).press('Enter');
+    await page.locator('.avatar-card').first().waitFor();
+    expect(await findFlaws(page)).toEqual([]);
+    // The heading has the focus, so that a reader says where one is.
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
+    await keepPicture(page, 'home-en-light');
+  });
+
+  it('streams an answer, keeps it over a reload, and keeps what was being typed', async () => {
+    const page = await open();
+    await signUp(page);
+    await begin(page);
+    await keepPicture(page, 'chat-empty-light');
+    await page.locator('.suggestion').first().click();
+    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    await keepPicture(page, 'chat-streaming-light');
+    await answered(page);
+    const text = await answers(page).last().locator('.prose').textContent();
+    expect(text?.length).toBeGreaterThan(20);
+    expect(await findFlaws(page)).toEqual([]);
+    await keepPicture(page, 'chat-light');
+
+    await page.getByLabel('Write a message').fill('a thought that is not');
+    await page.reload();
+    await answers(page).last().waitFor();
+    expect(await answers(page).last().locator('.prose').textContent()).toBe(text);
+    expect(await page.getByLabel('Write a message').inputValue()).toBe('a thought that is not');
+    expect(page.url()).toMatch(/\/chat\/[0-9a-f-]{36}$/);
+  });
+
+  it('stops, answers again, swipes between answers and edits', async () => {
+    const page = await open();
+    await signUp(page);
+    await begin(page);
+    await say(page, 'Tell me a long story about the sea.');
+    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    await page.getByRole('button', { name: 'Stop the answer' }).click();
+    await answered(page);
+    await page.getByText('You stopped here.').waitFor();
+    const first = await answers(page).last().locator('.prose').textContent();
+
+    await page.getByRole('button', { name: 'Another answer' }).last().click();
+    await answers(page).getByText('2/2').waitFor();
+    const second = await answers(page).last().locator('.prose').textContent();
+    expect(second).not.toBe(first);
+    await keepPicture(page, 'chat-swipes-light');
+    await page.getByRole('button', { name: 'Previous version' }).click();
+    await answers(page).getByText('1/2').waitFor();
+    expect(await answers(page).last().locator('.prose').textContent()).toBe(first);
+
+    await page.getByRole('button', { name: 'Edit message' }).click();
+    await page.getByLabel('Edit your message').fill('Tell me about the mountains instead.');
+    await keepPicture(page, 'chat-editing-light');
+    await page.keyboard.press('Control+Enter');
+    await page.locator('.own').getByText('2/2').waitFor();
+    await answered(page);
+    expect(await page.locator('.own .bubble').textContent()).toBe('Tell me about the mountains instead.');
+    expect(await answers(page).count()).toBe(1);
+  });
+
+  it('does not send while a word is being converted', async () => {
+    const page = await open();
+    await signUp(page);
+    await begin(page);
+    const field = page.getByLabel('Write a message');
+    await field.fill('つむぎ');
+    await field.dispatchEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true, cancelable: true });
+    await page.keyboard.press('Shift+Enter');
+    expect(await field.inputValue()).toBe('つむぎ\n');
+    expect(await page.locator('.own').count()).toBe(0);
+    await page.keyboard.press('Enter');
+    await page.locator('.own').waitFor();
+    expect(await field.inputValue()).toBe('');
+    await answered(page);
+  });
+
+  it('shows a second device the same conversation while it is being written', async () => {
+    const [one, two] = await Promise.all([open(), open()]);
+    const email = await signUp(one);
+    await begin(one);
+    await signIn(two, email);
+    await two.goto(new URL(one.url()).pathname);
+    await two.getByLabel('Write a message').waitFor();
+    await say(one, 'Can you hear me on both?');
+    await two.locator('.own .bubble', { hasText: 'both' }).waitFor();
+    await streaming(two).waitFor();
+    await Promise.all([answered(one), answered(two)]);
+    await answers(two).first().waitFor();
+    expect(await answers(two).locator('.prose').textContent()).toBe(await answers(one).locator('.prose').textContent());
+  });
+
+  it('goes on where it was when the connection breaks', async () => {
+    const page = await open();
+    const sockets: { close(): void }[] = [];
+    let reachable = true;
+    await page.routeWebSocket(/\/ws/, (socket) => {
+      if (!reachable) return void socket.close({ code: 4100 });
+      socket.connectToServer();
+      sockets.push({ close: () => void socket.close({ code: 4100 }) });
+    });
+    await signUp(page);
+    await begin(page);
+    await say(page, 'Hold on to this thread.');
+    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    reachable = false;
+    for (const socket of sockets) socket.close();
+    await page.getByText('Reconnecting… nothing is lost.').waitFor();
+    await keepPicture(page, 'chat-reconnecting-light');
+    reachable = true;
+    await page.getByText('Reconnecting… nothing is lost.').waitFor({ state: 'detached', timeout: 40_000 });
+    await answered(page);
+    const shown = await answers(page).last().locator('.prose').textContent();
+    await page.reload();
+    await answers(page).last().waitFor();
+    expect(await answers(page).last().locator('.prose').textContent()).toBe(shown);
+  });
+
+  it('loads older messages while one scrolls back, and stays where one reads', async () => {
+    const email = newEmail();
+    const conversationId = await writeLongConversation(email, 36);
+    const page = await open();
+    await page.goto('/');
+    await page.getByLabel('Mail address').fill(email);
+    await page.getByLabel('Password', { exact: true }).fill(password);
+    await page.keyboard.press('Enter');
+    await page.locator('.avatar-card').first().waitFor();
+    await page.goto(`/chat/${conversationId}`);
+    await page.locator('.own .bubble', { hasText: 'Line 36.' }).waitFor();
+    const log = page.getByRole('log');
+    const shown = await page.locator('.message').count();
+    expect(await log.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight)).toBeLessThan(4);
+    await log.evaluate((each) => each.scrollTo(0, 500));
+    // Measured in the page at once: the older page may be here before a second look could be.
+    const topOf = (id: string) =>
+      page.locator(`[data-message-id="${id}"]`).evaluate((each) => each.getBoundingClientRect().top);
+    const reading = (await page.locator('.message').nth(3).getAttribute('data-message-id')) ?? '';
+    const before = await topOf(reading);
+    await expect.poll(() => page.locator('.message').count()).toBeGreaterThan(shown);
+    expect(Math.abs((await topOf(reading)) - before)).toBeLessThan(3);
+    await page.getByRole('button', { name: 'Newest' }).click();
+    await expect
+      .poll(() => log.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight), { timeout: 5_000 })
+      .toBeLessThan(4);
+    await log.evaluate((each) => each.scrollTo(0, 0));
+    await page.locator('.own .bubble', { hasText: 'Line 1.' }).first().waitFor();
+  });
+
+  /** By the client, since a person would take long: every answer is stopped at its first words. */
+  async function writeLongConversation(email: string, turns: number): Promise<string> {
+    const auth = new AuthClient({ url: server.url });
+    await auth.signUp({ email, password, displayName: 'Hana' });
+    const client = new TsumugiClient({ url: server.url, getTicket: () => auth.socketTicket() });
+    await client.connect();
+    const { avatars } = await client.request('companion.list_avatars', {});
+    const avatar = avatars.find((each) => each.lang === 'en');
+    expect(avatar).toBeDefined();
+    const { conversationId } = await client.request('chat.open', {
+      avatarId: avatar?.avatarId ?? '',
+      kind: 'conversation',
+    });
+    const conversation = await client.conversation(conversationId);
+    for (let turn = 1; turn <= turns; turn++) {
+      const generation = await conversation.send(`Line ${turn}. ${'It goes on for a while. '.repeat(6)}`);
+      for await (const _piece of generation) await generation.stop();
+      await generation.done;
+    }
+    client.close();
+    return conversationId;
+  }
+});
