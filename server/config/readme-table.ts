@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { settingsTable } from './help.ts';
 
 export const README = new URL('../../README.md', import.meta.url);
-export const BEGIN = '<!-- settings:begin (npm run docs:settings) -->';
-export const END = '<!-- settings:end -->';
+export const BEGIN = '<!-- settings -->';
+export const END = '<!-- /settings -->';
 
 /** @throws Error when the marks are missing. */
 export function withTable(readme: string): string {

@@ -39,10 +39,11 @@ export type Accounts = {
     userId?: string;
     before?: string;
     limit: number;
-  }): Promise<{ accounts: shapes.UserSummary[]; nextBefore: string | null }>;
+  }): Promise<{ accounts: readonly Account[]; nextBefore: string | null }>;
   /** @returns how many sessions were live. */
   signOutUser(userId: string): Promise<number>;
 };
+type Account = Readonly<Omit<shapes.UserSummary, 'roles'> & { roles: readonly string[] }>;
 
 export type AdminParts = {
   db: Database;
@@ -142,8 +143,8 @@ function accountCalls({ accounts }: AdminParts): Call[] {
           ...(before === undefined ? {} : { before }),
           limit: pageOf(query).limit,
         };
-        const { accounts: users, nextBefore } = await accounts.listAccounts(page);
-        return ok({ users, nextBefore } satisfies shapes.UserPage);
+        const { accounts: found, nextBefore } = await accounts.listAccounts(page);
+        return ok({ users: found.map(toSummary), nextBefore } satisfies shapes.UserPage);
       },
     },
     {
@@ -155,8 +156,8 @@ function accountCalls({ accounts }: AdminParts): Call[] {
       reply: shapes.UserPage,
       async run({ body }) {
         const userId = await accounts.findUserId((body as { email: string }).email);
-        const users = userId === undefined ? [] : (await accounts.listAccounts({ userId, limit: 1 })).accounts;
-        return ok({ users, nextBefore: null } satisfies shapes.UserPage);
+        const found = userId === undefined ? [] : (await accounts.listAccounts({ userId, limit: 1 })).accounts;
+        return ok({ users: found.map(toSummary), nextBefore: null } satisfies shapes.UserPage);
       },
     },
     {
@@ -271,4 +272,5 @@ function slice<T>(items: Iterable<T>, fits: (item: T) => boolean, page: { offset
 }
 
 const ok = (body: object, status = 200): HttpReply => ({ status, body, headers: { 'cache-control': 'no-store' } });
+const toSummary = (account: Account): shapes.UserSummary => ({ ...account, roles: [...account.roles] });
 const iso = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,124 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { helpText, settingsTable } from './config/help.ts';
+import { BEGIN, END, README } from './config/readme-table.ts';
+import { settings } from './config/settings.ts';
+import { ConfigError, loadConfig } from './config.ts';
+
+const key = Buffer.alloc(32, 7).toString('base64');
+const messageOf = (env: Record<string, string>, args: string[] = []): string => {
+  try {
+    loadConfig(env, args);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return 'accepted';
+};
+
+describe('values', () => {
+  test('nothing set: every default, the persona, loopback, no warning', () => {
+    expect(loadConfig({})).toMatchObject({
+      port: 3000,
+      host: '127.0.0.1',
+      dataDir: '.tsumugi',
+      modelSource: 'persona',
+      rollUpMs: 30,
+      tls: false,
+      warnings: [],
+    });
+  });
+
+  test('environment, empty meaning not set, and flags that win', () => {
+    expect(loadConfig({ PORT: ' 8080 ', HOST: '' }).port).toBe(8080);
+    expect(loadConfig({ PORT: '8080' }, ['--port', '9000', '--openai-base-url=http://127.0.0.1:1/v1/'])).toMatchObject({
+      port: 9000,
+      openaiBaseUrl: 'http://127.0.0.1:1/v1',
+      modelSource: 'compatible',
+    });
+    expect(loadConfig({ OPENAI_API_KEY: 'sk-x' }).modelSource).toBe('openai');
+    expect(loadConfig({ PUBLIC_ORIGINS: 'https://a.example, https://b.example' }).publicOrigins).toEqual([
+      'https://a.example',
+      'https://b.example',
+    ]);
+  });
+
+  test.each([
+    ['PORT', '70000'],
+    ['PORT', '3e3'],
+    ['ROLL_UP_MS', '5'],
+    ['ROLL_UP_MS', '101'],
+    ['LOG_LEVEL', 'loud'],
+    ['OPENAI_BASE_URL', 'localhost:11434'],
+    ['DATABASE_URL', 'mysql://x'],
+    ['REDIS_URL', 'http://x'],
+    ['PUBLIC_ORIGINS', 'https://a.example/path'],
+    ['TSUMUGI_MASTER_KEYS', 'k1:short'],
+    ['TSUMUGI_MASTER_KEYS', `k1:${key},k1:${key}`],
+    ['TRUST_PROXY', 'maybe'],
+    ['NODE_ENV', 'staging'],
+  ])('%s=%s is refused in one line that names it', (name, value) => {
+    const message = messageOf({ [name]: value });
+    expect(message).toMatch(new RegExp(`^${name}: expected .+\\.$`));
+    expect(message).not.toContain('\n');
+  });
+
+  test('a refused secret is not repeated', () => {
+    expect(messageOf({ TSUMUGI_MASTER_KEYS: 'k1:hunter2' })).not.toContain('hunter2');
+    expect(messageOf({ DATABASE_URL: 'http://u:hunter2@db' })).not.toContain('hunter2');
+  });
+
+  test('flags that do not exist or lack a value', () => {
+    expect(messageOf({}, ['--prot', '1'])).toMatch(/^--prot: /);
+    expect(messageOf({}, ['--port'])).toMatch(/^--port: expected/);
+  });
+});
+
+describe('what values mean together', () => {
+  test('certificate and key', () => {
+    expect(messageOf({ TLS_CERT_FILE: 'c.pem' })).toMatch(/^TLS_KEY_FILE: /);
+    expect(loadConfig({ TLS_CERT_FILE: 'c.pem', TLS_KEY_FILE: 'k.pem' }).tls).toBe(true);
+  });
+
+  test('the soft limit lies below the hard one', () => {
+    expect(messageOf({ SOFT_BUFFER_BYTES: '524288' })).toMatch(/^SOFT_BUFFER_BYTES: /);
+  });
+
+  test('production refuses generated keys and cheap password hashes', () => {
+    const production = { NODE_ENV: 'production' };
+    expect(messageOf(production)).toMatch(/^TSUMUGI_MASTER_KEYS: /);
+    expect(messageOf({ ...production, TSUMUGI_MASTER_KEYS: `k1:${key}` })).toBe('accepted');
+    expect(messageOf({ ...production, TSUMUGI_MASTER_KEYS: `k1:${key}`, ARGON_MEMORY_KIB: '64' })).toMatch(
+      /^ARGON_MEMORY_KIB: /,
+    );
+  });
+
+  test('warns of plain text to the outside and of misspelt settings', () => {
+    expect(loadConfig({ HOST: '0.0.0.0' }).warnings).toEqual([expect.stringContaining('without TLS')]);
+    expect(loadConfig({ HOST: '0.0.0.0', TLS_CERT_FILE: 'c', TLS_KEY_FILE: 'k' }).warnings).toEqual([]);
+    expect(loadConfig({ TSUMUGI_DATADIR: 'x' }).warnings).toEqual([expect.stringContaining('TSUMUGI_DATADIR')]);
+  });
+});
+
+describe('the descriptions', () => {
+  test('help and table tell of every setting', () => {
+    for (const { env } of Object.values(settings)) {
+      expect(helpText()).toContain(`${env}  (--`);
+      expect(settingsTable()).toContain(`| \`${env}\` |`);
+    }
+  });
+
+  test('each name stands for one setting, and each default is acceptable', () => {
+    const all = Object.values(settings);
+    expect(new Set(all.map(({ env }) => env)).size).toBe(all.length);
+    for (const { env, defaultValue, parse } of all) {
+      if (typeof defaultValue === 'number' || typeof defaultValue === 'boolean')
+        expect([env, parse(String(defaultValue))]).toEqual([env, defaultValue]);
+    }
+  });
+
+  test.skipIf(!existsSync(README))('the README’s table is current (npm run docs:settings)', () => {
+    const readme = readFileSync(README, 'utf8');
+    expect(readme).toContain(`${BEGIN}\n${settingsTable()}\n${END}`);
+  });
+});
