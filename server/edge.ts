@@ -1,6 +1,5 @@
 /** Puts the gateway together: every handler, every route, the page. Wiring only. */
-import { authRoutes } from './identity/http.ts';
-import { identityFrames } from './identity/frames.ts';
+
 import { billingFrames } from './billing/frames.ts';
 import { chatFrames } from './chat/frames.ts';
 import type { Clock } from './clock.ts';
@@ -10,12 +9,22 @@ import { gatewayFrames } from './gateway/frames.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { StaticFiles } from './gateway/static-files.ts';
 import type { AllHandlers } from './handlers.ts';
+import { identityFrames } from './identity/frames.ts';
+import { authRoutes } from './identity/http.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './ops/metrics.ts';
 import type { Services } from './services.ts';
 import type { Storage } from './storage.ts';
 
-type Parts = { config: Config; log: Log; clock: Clock; metrics: Metrics; storage: Storage; services: Services; page: string };
+type Parts = {
+  config: Config;
+  log: Log;
+  clock: Clock;
+  metrics: Metrics;
+  storage: Storage;
+  services: Services;
+  page: string;
+};
 
 export async function openEdge({ config, log, clock, metrics, services, page }: Parts) {
   const { identity, billing, companion, chat, turns, traces, hub, pool } = services;
@@ -29,13 +38,19 @@ export async function openEdge({ config, log, clock, metrics, services, page }: 
   const gateway = new Gateway({
     handlers,
     authenticator: identity.authenticator,
-    routes: authRoutes(identity, { secureCookies: config.tls || !isLoopback(config.host), trustedOrigins: config.publicOrigins }),
+    routes: authRoutes(identity, {
+      secureCookies: config.tls || !isLoopback(config.host),
+      trustedOrigins: config.publicOrigins,
+    }),
     clock,
     log,
     metrics: metrics.gateway,
     files: await StaticFiles.load(page),
     limits: gatewayLimits(config),
-    tls: config.tlsKeyFile === undefined || config.tlsCertFile === undefined ? undefined : { keyFile: config.tlsKeyFile, certFile: config.tlsCertFile },
+    tls:
+      config.tlsKeyFile === undefined || config.tlsCertFile === undefined
+        ? undefined
+        : { keyFile: config.tlsKeyFile, certFile: config.tlsCertFile },
     allowedOrigins: config.publicOrigins,
     trustedHops: config.trustProxy ? 1 : 0,
   });

@@ -1,6 +1,7 @@
 /** The program: settings, then everything in order; on a signal, everything in reverse order. */
-import { type Config, ConfigError, loadConfig } from './config.ts';
+
 import { helpText, versionText } from './config/help.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLog, type Log } from './log.ts';
 import { type RunningServer, startServer } from './start.ts';
@@ -42,7 +43,8 @@ async function run(config: Config): Promise<void> {
     // For people and for scripts: the one line that is not a log entry.
     if (ending === undefined) console.log(`Tsumugi is ready at ${server.url}`);
   } catch (error) {
-    if (ending === undefined) console.error(`Tsumugi could not start. ${error instanceof Error ? error.message : String(error)}`);
+    if (ending === undefined)
+      console.error(`Tsumugi could not start. ${error instanceof Error ? error.message : String(error)}`);
     log.debug({ error }, 'start failed');
     end(exitCodes.failed);
   }

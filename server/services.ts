@@ -30,7 +30,15 @@ import type { Storage } from './storage.ts';
 /** What the domains ask of the gateway, which is made after them. */
 export type Edge = Presence & { endSession(userId: string, sessionId: string): void };
 
-type Parts = { config: Config; log: Log; clock: Clock; metrics: Metrics; storage: Storage; edge: Edge; lifecycle: Lifecycle };
+type Parts = {
+  config: Config;
+  log: Log;
+  clock: Clock;
+  metrics: Metrics;
+  storage: Storage;
+  edge: Edge;
+  lifecycle: Lifecycle;
+};
 export type Services = Awaited<ReturnType<typeof startServices>>;
 
 const AVATAR_CHANNEL = 'companion.avatars';
@@ -56,11 +64,19 @@ export async function startServices(parts: Parts) {
   await identity.start();
   lifecycle.add('identity', identity, (running) => running.close());
 
-  const memory = lifecycle.add('memory', await openMemory({ config, db, pool, clock, log, model }), (running) => running.close());
+  const memory = lifecycle.add('memory', await openMemory({ config, db, pool, clock, log, model }), (running) =>
+    running.close(),
+  );
   const companion = new CompanionService(db, config, (avatarId) => {
-    live.publish(AVATAR_CHANNEL, avatarId).catch((error: unknown) => log.warn({ error }, 'other gateways did not hear of a changed avatar'));
+    live
+      .publish(AVATAR_CHANNEL, avatarId)
+      .catch((error: unknown) => log.warn({ error }, 'other gateways did not hear of a changed avatar'));
   });
-  lifecycle.add('avatar news', await live.subscribe(AVATAR_CHANNEL, (avatarId) => companion.forgetActive(avatarId)), (end) => end());
+  lifecycle.add(
+    'avatar news',
+    await live.subscribe(AVATAR_CHANNEL, (avatarId) => companion.forgetActive(avatarId)),
+    (end) => end(),
+  );
   await seedSamples(db, (avatarId, texts) => memory.teachAvatar(avatarId, texts));
 
   const meter: TokenMeter = { count: (name, texts) => pool.run('billing/meter-tokens', { model: name, texts }) };
@@ -82,7 +98,19 @@ type ChatParts = Parts & {
   companion: CompanionService;
 };
 
-function startChat({ config, log, clock, metrics, storage, edge, model, meter, billing, memory, companion }: ChatParts) {
+function startChat({
+  config,
+  log,
+  clock,
+  metrics,
+  storage,
+  edge,
+  model,
+  meter,
+  billing,
+  memory,
+  companion,
+}: ChatParts) {
   const { db, live } = storage;
   // Unique for each start, so that a start over the same data knows what the process before it left.
   const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
@@ -106,7 +134,12 @@ function startChat({ config, log, clock, metrics, storage, edge, model, meter, b
   hub.onEnded((generation) => settler.add(generation));
   const turns = new Turns(
     { db, hub, audience, model, partners: companion, memory, meter, billing, clock, materials },
-    { owner, defaultMaxOutputTokens: config.maxOutputTokens, historyTokens: config.historyTokens, memoryTokens: config.memoryTokens },
+    {
+      owner,
+      defaultMaxOutputTokens: config.maxOutputTokens,
+      historyTokens: config.historyTokens,
+      memoryTokens: config.memoryTokens,
+    },
   );
   return {
     hub,
@@ -122,7 +155,12 @@ function poolOptions(config: Config, metrics: Metrics) {
 }
 
 function passwordCost(config: Config) {
-  const { argonMemoryKib: memoryKib, argonPasses: passes, argonConcurrency: concurrency, argonQueueLimit: queueLimit } = config;
+  const {
+    argonMemoryKib: memoryKib,
+    argonPasses: passes,
+    argonConcurrency: concurrency,
+    argonQueueLimit: queueLimit,
+  } = config;
   return { memoryKib, passes, concurrency, queueLimit };
 }
 

@@ -17,7 +17,12 @@ export type RunningServer = {
 };
 
 /** @param onFatal the server cannot go on: a part that everything needs has ended. */
-export async function startServer(config: Config, log: Log, lifecycle: Lifecycle, onFatal: (reason: string) => void): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  log: Log,
+  lifecycle: Lifecycle,
+  onFatal: (reason: string) => void,
+): Promise<RunningServer> {
   const clock = systemClock;
   const metrics = lifecycle.add('metrics', new Metrics(), (running) => running.close());
   const storage = await openStorage(config, log, clock, lifecycle, onFatal);

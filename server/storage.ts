@@ -36,7 +36,9 @@ export async function openStorage(
   const tell = (line: string) => log.info({}, line);
   const embedded =
     config.databaseUrl === undefined
-      ? lifecycle.add('postgres', await startEmbeddedPostgres({ dataDir: config.dataDir, log: tell }), (running) => running.stop())
+      ? lifecycle.add('postgres', await startEmbeddedPostgres({ dataDir: config.dataDir, log: tell }), (running) =>
+          running.stop(),
+        )
       : undefined;
   let stopping = false;
   lifecycle.add('embedded watch', undefined, () => {
@@ -46,7 +48,9 @@ export async function openStorage(
     if (!stopping) onFatal(`PostgreSQL ended (${how}).`);
   });
   const url = await prepareDatabase(embedded?.ownerUrl ?? config.databaseUrl ?? '', tell);
-  const db = lifecycle.add('database', new Database(url, { max: config.databasePoolSize }), (database) => database.close());
+  const db = lifecycle.add('database', new Database(url, { max: config.databasePoolSize }), (database) =>
+    database.close(),
+  );
   const live = lifecycle.add('live store', await openLiveStore(config, url, clock, log), (store) => store.close());
   const kept = embedded?.describe ?? `PostgreSQL at ${new URL(url).host}`;
   return {
@@ -62,13 +66,15 @@ export async function openStorage(
 async function prepareDatabase(ownerUrl: string, tell: (line: string) => void): Promise<string> {
   if (await isAppLogin(ownerUrl)) return ownerUrl;
   await migrate(ownerUrl, { log: tell });
-  // The same for every gateway that is given the same DATABASE_URL: each may set it again without cutting the others off.
-  const password = createHash('sha256').update(`tsumugi login\0${ownerUrl}`).digest('base64url');
+  // The same for every gateway over this database, however it addresses it: each may set it again without cutting others off.
+  const { password: ownersPassword, pathname } = new URL(ownerUrl);
+  const password = createHash('sha256').update(`tsumugi login\0${pathname}\0${ownersPassword}`).digest('base64url');
   return prepareAppLogin(ownerUrl, password);
 }
 
 async function openLiveStore(config: Config, databaseUrl: string, clock: Clock, log: Log): Promise<LiveStore> {
-  const store = config.redisUrl === undefined ? new PostgresLiveStore(databaseUrl) : new RedisLiveStore(config.redisUrl);
+  const store =
+    config.redisUrl === undefined ? new PostgresLiveStore(databaseUrl) : new RedisLiveStore(config.redisUrl);
   await store.ping();
   if (store instanceof PostgresLiveStore) sweepNowAndThen(store, clock, log);
   return store;

@@ -55,6 +55,11 @@ const fixedSettings = [
   'log_error_verbosity=terse',
 ];
 
+/** The superuser's URL of a database of an embedded cluster. */
+export function clusterUrl(port: number, password: string, database: string): string {
+  return `postgres://${superuser}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
+}
+
 /** True when the folder holds a finished cluster. */
 export function isInitialized(folder: string): boolean {
   return existsSync(join(folder, 'PG_VERSION')) && existsSync(join(folder, 'global', 'pg_control'));
@@ -119,7 +124,7 @@ async function startOn(port: number, options: ClusterOptions): Promise<RunningCl
     pid,
     port,
     exited,
-    url: (database) => `postgres://${superuser}:${encodeURIComponent(options.password)}@127.0.0.1:${port}/${database}`,
+    url: (database) => clusterUrl(port, options.password, database),
     signal: (signal) => void child.kill(signal),
     stop(timeoutMs = 15_000) {
       stopping ??= stopChild(child, exited, timeoutMs);
