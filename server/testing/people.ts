@@ -6,8 +6,9 @@ import { TsumugiClient, type TsumugiClientOptions } from '../../protocol/client.
 let people = 0;
 
 export class Person {
-  readonly url: string;
-  readonly auth: AuthClient;
+  /** Of the server; another one after a restart. */
+  url: string;
+  auth: AuthClient;
   readonly email: string;
   readonly password = 'a long pass phrase';
   readonly #clients: TsumugiClient[] = [];
@@ -38,6 +39,13 @@ export class Person {
     const client = new TsumugiClient({ url: this.url, getTicket: () => this.auth.socketTicket(), backoff, ...options });
     this.#clients.push(client);
     return client;
+  }
+
+  /** The same person, still signed in, at the server's new address. */
+  moveTo(url: string): void {
+    const { tokens } = this.auth;
+    this.url = url;
+    this.auth = new AuthClient({ url, ...(tokens === undefined ? {} : { tokens }) });
   }
 
   leave(): void {
