@@ -6,7 +6,7 @@ import type { Push } from '../../protocol/down.ts';
 import { ManualClock } from '../clock.ts';
 import type { Connection } from './connection.ts';
 import type { GatewayOptions } from './gateway.ts';
-import { handlersWith, startGateway, TestClient, type TestGateway } from './test-gateway.ts';
+import { handlersWith, messagesOf, startGateway, TestClient, type TestGateway } from './test-gateway.ts';
 import { GrowingText, joinPieces } from './test-stream.ts';
 
 let running: TestGateway | undefined;
@@ -217,7 +217,7 @@ describe('many readers of one stream', () => {
     second?.push(note(1));
     await other.frame((f) => f.body?.['revision'] === 1);
     expect(await client.closed).toBe(4102);
-    expect(log.lines.map((line) => line.message)).toEqual(['a stream could not be read']);
+    expect(messagesOf(log, 'error')).toEqual(['a stream could not be read']);
   });
 
   it('forget a stream that they left, or that ended', async () => {
@@ -249,5 +249,21 @@ describe('many readers of one stream', () => {
     connection.wakeStream(stream.key);
     await client.frame((f) => f.type === 'chat.snapshot');
     expect(joinPieces(client.frames)).toBe('old own and new');
+  });
+
+  it('that ended unseen are let go when the next one begins', async () => {
+    const { client, connection } = await openPair();
+    const old = new GrowingText('old');
+    connection.addStream(old, start());
+    connection.push(note(1));
+    await client.frame((f) => f.body?.['revision'] === 1);
+    old.ended = true;
+    const pulls = old.pulls;
+    const fresh = new GrowingText('fresh');
+    connection.addStream(fresh, start());
+    fresh.grow('new');
+    connection.wakeStream('old');
+    await client.frame((f) => f.body?.['text'] === 'new');
+    expect(old.pulls).toBe(pulls);
   });
 });

@@ -136,8 +136,8 @@ export class Connection implements Peer, Caller, Bucket, OutboxOwner {
     this.#outbox?.drained();
   }
 
-  dropOutbox(): void {
-    this.#outbox = undefined;
+  dropOutbox(outbox: Outbox): void {
+    if (this.#outbox === outbox) this.#outbox = undefined;
   }
 
   /** The close event came. Each task runs, whatever the others do. */

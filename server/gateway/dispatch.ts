@@ -4,7 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { RequestId } from '../../protocol/envelope.ts';
-import { type ErrorCode, errorCodes } from '../../protocol/error-code.ts';
+import { errorCodes } from '../../protocol/error-code.ts';
 import { MalformedFrame } from '../../protocol/msgpack-reader.ts';
 import { upFrames } from '../../protocol/up.ts';
 import type { Clock } from '../clock.ts';
@@ -16,7 +16,7 @@ import type { Connection } from './connection.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayLog } from './log.ts';
 import type { GatewayMetrics } from './metrics.ts';
-import { toPublicError } from './public-error.ts';
+import { describeAppError, toPublicError } from './public-error.ts';
 import { isFlooded, takeFromBucket } from './rate.ts';
 
 export type DispatchOptions = {
@@ -101,7 +101,7 @@ export class Dispatcher {
     const command = this.#table.get(type);
     const obstacle = this.#obstacle(connection, command, id);
     if (command === undefined || obstacle !== undefined) {
-      this.#refuse(connection, id, obstacle);
+      this.#refuse(connection, id, obstacle ?? new AppError('protocol.unknown_type'));
       return;
     }
     const startedMs = performance.now();
@@ -144,16 +144,17 @@ export class Dispatcher {
   }
 
   #fail(connection: Connection, type: string, id: RequestId, startedMs: number, error: unknown): void {
+    const { connectionId, userId } = connection;
+    const told = toPublicError(error, this.#options.log, { connectionId, userId, command: type });
     connection.finish(id);
-    const code = this.#refuse(connection, id, error, type);
-    this.#options.metrics.commandDone(type, code, performance.now() - startedMs);
+    connection.answer({ type: 'error', id, ...told });
+    this.#options.metrics.commandDone(type, told.code, performance.now() - startedMs);
   }
 
-  #refuse(connection: Connection, id: RequestId | null, error: unknown, command?: string): ErrorCode {
-    const { connectionId, userId } = connection;
-    const told = toPublicError(error, this.#options.log, { connectionId, userId, command });
-    connection.answer({ type: 'error', id, ...told });
-    return told.code;
+  /** Refuses what never became a command. Not logged one by one: a flood must not fill the log as well. */
+  #refuse(connection: Connection, id: RequestId | null, error: AppError): void {
+    this.#options.metrics.frameRefused?.(error.code);
+    connection.answer({ type: 'error', id, ...describeAppError(error) });
   }
 }
 

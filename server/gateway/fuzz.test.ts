@@ -221,7 +221,64 @@ describe.each(subprotocols)('frames of %s', (subprotocol) => {
   }
 });
 
-it('a flood is refused and then closed, and costs no memory', async () => {
+describe('broken HTTP', () => {
+  /** Sends bytes on a fresh connection and waits until the server has ended it. */
+  async function sendHttp(bytes: Uint8Array | string): Promise<string> {
+    const socket = connect(strict.port, '127.0.0.1');
+    const chunks: Buffer[] = [];
+    socket.on('error', () => {});
+    socket.on('data', (chunk) => void chunks.push(chunk));
+    socket.end(bytes);
+    await once(socket, 'close');
+    return Buffer.concat(chunks).toString('latin1');
+  }
+
+  it.each([
+    ['a request line without a path', 'GET\r\n\r\n'],
+    ['a header without a colon', 'GET / HTTP/1.1\r\nHost x\r\n\r\n'],
+    ['headers without end', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'y'.repeat(100_000)}`],
+    [
+      'both ways to announce a body',
+      'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n',
+    ],
+    ['a body of negative length', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\nhello'],
+    [
+      'a chunk of impossible size',
+      'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nx',
+    ],
+    ['the greeting of TLS', Uint8Array.of(22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3)],
+  ])('is refused or ended: %s', async (_, bytes) => {
+    expect(await sendHttp(bytes)).not.toMatch(/HTTP\/1\.1 2/);
+    await expectHealthy(strict);
+  });
+
+  it('of any kind leaves the server healthy', async () => {
+    const line = fc.oneof(
+      fc.constantFrom(
+        'GET / HTTP/1.1',
+        'Host: x',
+        'Upgrade: websocket',
+        'Connection: Upgrade',
+        'Content-Length: 4',
+        '',
+        '',
+      ),
+      fc.string(),
+    );
+    const message = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.array(line, { maxLength: 12 }).map((lines) => `${lines.join('\r\n')}\r\n\r\n`),
+    );
+    await fc.assert(
+      fc.asyncProperty(message, async (bytes) => void (await sendHttp(bytes))),
+      { numRuns: 150 },
+    );
+    await expectHealthy(strict);
+  });
+});
+
+it('a flood is refused and then closed, and fills no log', async () => {
+  const linesBefore = strict.log.lines.length;
   const socket = await rawSocket(strict.port, 'tsumugi.v1.json');
   const got: Buffer[] = [];
   socket.on('data', (chunk) => void got.push(chunk));
@@ -231,5 +288,9 @@ it('a flood is refused and then closed, and costs no memory', async () => {
   }
   if (!socket.closed) await once(socket, 'close');
   expect(Buffer.concat(got).toString('latin1')).toContain('rate_limited');
+  const told = strict.log.lines
+    .slice(linesBefore)
+    .map(({ facts, message }) => [message, 'code' in facts && facts.code]);
+  expect(told).toEqual([['socket closed by the server', 4101]]);
   await expectHealthy(strict);
 });

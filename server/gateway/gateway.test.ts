@@ -11,6 +11,7 @@ import type { GatewayOptions } from './gateway.ts';
 import { noMetrics } from './metrics.ts';
 import {
   handlersWith,
+  messagesOf,
   SESSION_ID,
   startGateway,
   TestClient,
@@ -194,7 +195,7 @@ describe('ending connections', () => {
     connection?.close('internal');
     expect(ran).toEqual([connection?.connectionId]);
     expect(connection?.closed).toBe(true);
-    expect(log.lines.map((line) => line.message)).toEqual(['a task at the end of a connection failed']);
+    expect(messagesOf(log, 'error')).toEqual(['a task at the end of a connection failed']);
   });
 
   it('is counted by code', async () => {

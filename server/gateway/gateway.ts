@@ -3,7 +3,7 @@
  * connections and their end; it knows no domain. Everything it serves is handed in.
  */
 import type { TemplatedApp, us_listen_socket, WebSocket } from 'uWebSockets.js';
-import type { CloseReason } from '../../protocol/close-code.ts';
+import { type CloseReason, closeCodes } from '../../protocol/close-code.ts';
 import { codecs, type Subprotocol } from '../../protocol/codec.ts';
 import type { Push } from '../../protocol/down.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
@@ -241,7 +241,16 @@ export class Gateway {
     data.connection = undefined;
     this.connections.remove(connection);
     this.#metrics.connectionClosed(code);
+    this.#logEnd(connection, code);
     connection.gone();
+  }
+
+  /** One line for each socket that we closed, at a level to be seen; the rest come and go. */
+  #logEnd({ connectionId, userId, malformed, openedAtMs }: Connection, code: number): void {
+    const facts = { connectionId, userId, code, malformed, livedMs: this.#options.clock.now() - openedAtMs };
+    if (code >= 4000 && code !== closeCodes.going_away.code)
+      this.#options.log.info(facts, 'socket closed by the server');
+    else this.#options.log.debug(facts, 'socket closed');
   }
 
   #scheduleSweep(): void {

@@ -8,6 +8,8 @@ export interface GatewayMetrics {
   upgradeRefused(status: number): void;
   frameIn(bytes: number): void;
   frameOut(bytes: number): void;
+  /** A frame did not become a command: malformed, unknown, too many. */
+  frameRefused?(code: ErrorCode): void;
   commandDone(type: string, outcome: 'ok' | ErrorCode, durationMs: number): void;
   /** A socket went over its soft limit. */
   backPressure(): void;

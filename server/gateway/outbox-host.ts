@@ -67,7 +67,7 @@ export class OutboxHost {
   flushSafely(outbox: Outbox): void {
     try {
       outbox.flush();
-      if (outbox.idle) outbox.owner.dropOutbox();
+      if (outbox.idle) outbox.owner.dropOutbox(outbox);
     } catch (error) {
       this.log.error({ err: error }, 'a stream could not be read');
       outbox.owner.close('internal');

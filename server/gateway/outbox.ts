@@ -19,14 +19,7 @@ type Reader = { source: StreamSource; cursor: Cursor; queued: boolean; gone: boo
 export interface OutboxOwner {
   close(reason: CloseReason): void;
   /** The outbox is idle; the owner may let go of it. */
-  dropOutbox(): void;
-}
-
-/** The connection, as far as its outbox needs it. */
-export interface OutboxOwner {
-  close(reason: CloseReason): void;
-  /** The outbox is idle; the owner may let go of it. */
-  dropOutbox(): void;
+  dropOutbox(outbox: Outbox): void;
 }
 
 export class Outbox {
@@ -81,6 +74,10 @@ export class Outbox {
 
   addStream(source: StreamSource, cursor: Cursor): void {
     this.removeStream(source.key);
+    // Streams that ended after they were last read: nobody would wake them again.
+    for (const reader of this.#readers.filter((one) => one.source.ended && !one.queued)) {
+      this.removeStream(reader.source.key);
+    }
     const reader = { source, cursor, queued: false, gone: false };
     this.#readers.push(reader);
     this.#mark(reader);

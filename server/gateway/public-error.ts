@@ -26,14 +26,8 @@ export function toPublicError(
   context: Readonly<Record<string, unknown>>,
 ): PublicError {
   if (error instanceof AppError) {
-    const { retryAfterMs, ...details } = error.details;
     log[policyOf(error.code).log]({ ...context, code: error.code }, 'refused');
-    return {
-      code: error.code,
-      message: error.message,
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
-      ...(Object.keys(details).length === 0 ? {} : { details }),
-    };
+    return describeAppError(error);
   }
   if (isBusy(error)) {
     log.warn({ ...context, code: 'busy' }, 'refused');
@@ -42,6 +36,17 @@ export function toPublicError(
   const correlationId = randomUUID();
   log.error({ ...context, correlationId, err: error }, 'unexpected failure');
   return { code: 'internal', message: errorCodes.internal.says, details: { correlationId } };
+}
+
+/** What the other side may know of an error of ours: all of it. */
+export function describeAppError(error: AppError): PublicError {
+  const { retryAfterMs, ...details } = error.details;
+  return {
+    code: error.code,
+    message: error.message,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
+    ...(Object.keys(details).length === 0 ? {} : { details }),
+  };
 }
 
 /** The worker pool's queue was full, or gave up the task. */

@@ -36,6 +36,11 @@ export function handlersWith(some: Partial<AllHandlers>): AllHandlers {
 
 export type LogLine = { level: string; facts: object; message: string };
 
+/** Messages of a log's lines of one level. */
+export function messagesOf(log: { lines: LogLine[] }, level: string): string[] {
+  return log.lines.filter((line) => line.level === level).map((line) => line.message);
+}
+
 /** A log that keeps its lines. */
 export function memoryLog(lines: LogLine[] = []): GatewayLog & { lines: LogLine[] } {
   const at = (level: string) => (facts: object, message: string) => void lines.push({ level, facts, message });
