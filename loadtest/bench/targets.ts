@@ -103,7 +103,8 @@ export async function startServer(model: Model, options: BenchOptions): Promise<
       env,
       core: cores.measured,
       probed: true,
-      ready: () => answersOk(`http://127.0.0.1:${port}/readyz`),
+      // It listens last, when everything else stands.
+      ready: () => accepts(port),
       readyWithinMs: 120_000,
     });
     running.pinChildren(cores.around);
