@@ -1,5 +1,6 @@
 /** The ladder for slow readers, step by step, over real sockets whose client stops reading. */
 import { setImmediate } from 'node:timers/promises';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Subprotocol, subprotocols } from '../../protocol/codec.ts';
 import type { Push } from '../../protocol/down.ts';
@@ -266,4 +267,46 @@ describe('many readers of one stream', () => {
     await client.frame((f) => f.body?.['text'] === 'new');
     expect(old.pulls).toBe(pulls);
   });
+});
+
+it('any schedule of growing, pausing and pushing gives the same text, and pushes in their order', async () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant('grow' as const), units: fc.integer({ min: 1, max: 300_000 }) }),
+    fc.record({ do: fc.constantFrom('pause' as const, 'resume' as const, 'push' as const, 'turn' as const) }),
+  );
+  const limits = { softBufferBytes: 4096, snapshotBehindUnits: 400_000 };
+  const { url, gateway } = await openPair({ limits });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 40 }),
+      fc.constantFrom(...subprotocols),
+      async (steps, subprotocol) => {
+        const client = await TestClient.open(url, subprotocol);
+        const connection = gateway.connections.find(String(client.frames[0]?.body?.['connectionId']));
+        if (connection === undefined) throw new Error('no connection');
+        const stream = new GrowingText();
+        connection.addStream(stream, start());
+        let pushed = 0;
+        for (const [i, one] of steps.entries()) {
+          if (one.do === 'grow') {
+            stream.grow(String.fromCharCode(0x3041 + (i % 80)).repeat(one.units));
+            connection.wakeStream(stream.key);
+          } else if (one.do === 'push') connection.push(note(pushed++));
+          else if (one.do === 'turn') await setImmediate();
+          else client.socket[one.do]();
+        }
+        stream.ended = true;
+        connection.wakeStream(stream.key);
+        connection.push(stream.done());
+        client.socket.resume();
+        await client.frame((f) => f.type === 'chat.done');
+        expect(joinPieces(client.frames) === stream.text).toBe(true);
+        const revisions = client.frames.filter((f) => f.type === 'chat.selected').map((f) => f.body?.['revision']);
+        expect(revisions).toEqual(Array.from({ length: pushed }, (_, i) => i));
+        expect(client.frames.at(-1)?.type).toBe('chat.done');
+        client.socket.terminate();
+      },
+    ),
+    { numRuns: 25 },
+  );
 });
