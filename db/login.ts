@@ -27,8 +27,7 @@ export async function prepareAppLogin(ownerUrl: string, password: string): Promi
     await checkServerVersion(sql);
     const standing = await readStanding(sql);
     const login = loginName(standing.database);
-    if (!standing.mayCreate)
-      throw new Error(`The login ${standing.user} of DATABASE_URL may not create roles. ${remedy(login)}`);
+    if (!standing.mayCreate) throw new Error(notUsable(standing));
     await sql.begin((tx) => writeLogin(tx, standing, login, password));
     return withLogin(ownerUrl, login, password);
   } finally {
@@ -39,14 +38,15 @@ export async function prepareAppLogin(ownerUrl: string, password: string): Promi
 /**
  * True when the server can work with `url` itself: an unprivileged member of `tsumugi_app` on a current schema. Then there is
  * nothing to migrate and no login to make.
- * @throws Error when it is such a member but the schema is not current.
+ * @throws Error in one line when it is neither that nor an owner who may make the login, or when the schema is not current.
  */
 export async function isAppLogin(url: string): Promise<boolean> {
   const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: 'tsumugi login' } });
   try {
     await checkServerVersion(sql);
     const standing = await readStanding(sql);
-    if (standing.elevated || standing.mayCreate || !standing.member) return false;
+    if (standing.mayCreate) return false;
+    if (standing.elevated || !standing.member) throw new Error(notUsable(standing));
     if (await isCurrent(sql, await readMigrations())) return true;
     throw new Error(
       `The schema of ${standing.database} is not current, and ${standing.user} may not change it. Start once with the owner's URL.`,
@@ -81,7 +81,7 @@ async function writeLogin(
   const attributes = `LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS PASSWORD '${password}'`;
   await sql.unsafe(
     known
-      ? `ALTER ROLE ${role} WITH ${withoutSuperuserWords(attributes, standing)}`
+      ? `ALTER ROLE ${role} WITH ${withoutStrangeWords(attributes, standing)}`
       : `CREATE ROLE ${role} WITH ${attributes}`,
   );
   // From 16 on a member need not be able to become the group.
@@ -92,9 +92,9 @@ async function writeLogin(
     .simple();
 }
 
-/** Only a superuser may name the superuser's attributes in ALTER ROLE, even to refuse them. */
-function withoutSuperuserWords(attributes: string, standing: Standing): string {
-  return standing.elevated ? attributes : attributes.replace('NOSUPERUSER ', '').replace('NOBYPASSRLS ', '');
+/** Nobody but a superuser may name attributes that he has not himself in ALTER ROLE, even to refuse them. */
+function withoutStrangeWords(attributes: string, standing: Standing): string {
+  return standing.elevated ? attributes : attributes.replace(/ NO\w+/g, '');
 }
 
 function loginName(database: string): string {
@@ -103,8 +103,8 @@ function loginName(database: string): string {
   return `tsumugi_login_${createHash('sha256').update(database).digest('hex').slice(0, 24)}`;
 }
 
-function remedy(login: string): string {
-  return `Either ALTER ROLE it WITH CREATEROLE, or run once with a superuser's URL, then: CREATE ROLE ${login} LOGIN PASSWORD '...' IN ROLE tsumugi_app; and put that login into DATABASE_URL.`;
+function notUsable({ user, database }: Standing): string {
+  return `The login ${user} of DATABASE_URL may not create roles, and is no plain member of tsumugi_app. Either run ALTER ROLE ${quote(user)} CREATEROLE; or start once with a superuser's URL, then run CREATE ROLE ${loginName(database)} LOGIN PASSWORD '...' IN ROLE tsumugi_app; and put that login into DATABASE_URL.`;
 }
 
 function withLogin(url: string, login: string, password: string): string {
