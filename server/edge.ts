@@ -1,18 +1,19 @@
-/** Puts the gateway together: every handler, every route, the page. Wiring only. */
-
+/** Puts the gateway together: every handler, every route, the page; and how all of it ends. Wiring only. */
 import { billingFrames } from './billing/frames.ts';
 import { chatFrames } from './chat/frames.ts';
 import type { Clock } from './clock.ts';
 import { companionFrames } from './companion/frames.ts';
-import { type Config, isLoopback } from './config.ts';
+import type { Config } from './config.ts';
 import { gatewayFrames } from './gateway/frames.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { StaticFiles } from './gateway/static-files.ts';
 import type { AllHandlers } from './handlers.ts';
+import { startChores } from './housekeeping.ts';
 import { identityFrames } from './identity/frames.ts';
-import { authRoutes } from './identity/http.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './ops/metrics.ts';
+import { allRoutes } from './routes.ts';
 import type { Services } from './services.ts';
 import type { Storage } from './storage.ts';
 
@@ -23,54 +24,91 @@ type Parts = {
   metrics: Metrics;
   storage: Storage;
   services: Services;
+  lifecycle: Lifecycle;
+  /** Folder of the built page. */
   page: string;
+  /** The process shall end; somebody with the right to say so has said so. */
+  onDrained: () => void;
 };
+export type OpenEdge = { gateway: Gateway; drain: () => Promise<void> };
 
-export async function openEdge({ config, log, clock, metrics, services, page }: Parts) {
-  const { identity, billing, companion, chat, turns, traces, hub, pool } = services;
-  const handlers: AllHandlers = {
-    ...gatewayFrames(clock),
-    ...identityFrames(identity),
-    ...billingFrames(billing),
-    ...companionFrames(companion),
-    ...chatFrames(chat, turns, traces),
+const MINUTE_MS = 60_000;
+
+export async function openEdge(parts: Parts): Promise<OpenEdge> {
+  const { config, log, clock, metrics, services, lifecycle, page, onDrained } = parts;
+  let draining: Promise<void> | undefined;
+  const drain = (): Promise<void> => {
+    draining ??= drainEdge(parts, gateway);
+    return draining;
   };
-  const gateway = new Gateway({
-    handlers,
-    authenticator: identity.authenticator,
-    routes: authRoutes(identity, {
-      secureCookies: config.tls || !isLoopback(config.host),
-      trustedOrigins: config.publicOrigins,
-    }),
+  const routes = allRoutes({
+    ...parts,
+    gateway: () => gateway,
+    isDraining: () => draining !== undefined,
+    drain: () => void drain().then(onDrained),
+  });
+  const gateway: Gateway = new Gateway({
+    handlers: allHandlers(services, clock),
+    authenticator: services.identity.authenticator,
+    routes,
     clock,
     log,
     metrics: metrics.gateway,
     files: await StaticFiles.load(page),
     limits: gatewayLimits(config),
-    tls:
-      config.tlsKeyFile === undefined || config.tlsCertFile === undefined
-        ? undefined
-        : { keyFile: config.tlsKeyFile, certFile: config.tlsCertFile },
+    tls: tlsFiles(config),
     allowedOrigins: config.publicOrigins,
     trustedHops: config.trustProxy ? 1 : 0,
   });
   metrics.watch({
     sockets: () => gateway.connections.count,
     slowSockets: () => gateway.blockedCount,
-    runningGenerations: () => hub.runningCount,
-    workerQueue: () => pool.queueLength,
+    runningGenerations: () => services.hub.runningCount,
+    workerQueue: () => services.pool.queueLength,
+    passwordQueue: () => services.identity.passwords.queueLength,
   });
-  let draining: Promise<void> | undefined;
-  const drain = (): Promise<void> => {
-    draining ??= drainNow();
-    return draining;
-  };
-  const drainNow = async (): Promise<void> => {
-    turns.drain();
-    await Promise.race([hub.idle(), new Promise<void>((resolve) => clock.after(config.drainTimeoutMs, resolve))]);
-    await gateway.drain();
-  };
+  lifecycle.add('gateway', gateway, (running) => running.close());
+  lifecycle.add('chores', startChores(chores(services, gateway), clock, log), (stop) => stop());
   return { gateway, drain };
+}
+
+/** New answers are refused, running ones may end, then the sockets are told to go elsewhere. */
+async function drainEdge({ config, clock, services }: Parts, gateway: Gateway): Promise<void> {
+  services.turns.drain();
+  const graceIsOver = new Promise<void>((resolve) => void clock.after(config.drainTimeoutMs, resolve));
+  await Promise.race([services.hub.idle(), graceIsOver]);
+  await gateway.drain();
+}
+
+function allHandlers({ identity, billing, companion, chat, turns, traces }: Services, clock: Clock): AllHandlers {
+  return {
+    ...gatewayFrames(clock),
+    ...identityFrames(identity),
+    ...billingFrames(billing),
+    ...companionFrames(companion),
+    ...chatFrames(chat, turns, traces),
+  };
+}
+
+function chores({ identity }: Services, gateway: Gateway) {
+  return [
+    { name: 'expired sessions', everyMs: 60 * MINUTE_MS, work: () => identity.sweep() },
+    {
+      // News of an ended session may be lost between gateways; its sockets must not outlive it for long.
+      name: 'sockets of ended sessions',
+      everyMs: MINUTE_MS,
+      work: async () => {
+        const bySession = new Map([...gateway.connections].map(({ sessionId, userId }) => [sessionId, userId]));
+        for (const sessionId of await identity.findEndedSessions([...bySession.keys()])) {
+          gateway.closeSession(bySession.get(sessionId) ?? '', sessionId, 'signed_out');
+        }
+      },
+    },
+  ];
+}
+
+function tlsFiles({ tlsKeyFile: keyFile, tlsCertFile: certFile }: Config) {
+  return keyFile === undefined || certFile === undefined ? undefined : { keyFile, certFile };
 }
 
 function gatewayLimits(config: Config) {

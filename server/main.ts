@@ -36,10 +36,16 @@ async function run(config: Config): Promise<void> {
   };
   onSignals(log, () => end(exitCodes.stopped));
   try {
-    server = await startServer(config, log, lifecycle, (reason) => {
-      log.fatal({}, reason);
-      end(exitCodes.failed);
+    server = await startServer(config, log, lifecycle, {
+      onFatal(reason) {
+        log.fatal({}, reason);
+        end(exitCodes.failed);
+      },
+      onDrained: () => end(exitCodes.stopped),
     });
+    const { reloadKeys } = server;
+    // A service is told to read its keys again; on a terminal the signal says that the terminal is gone.
+    process.on('SIGHUP', () => (process.stdout.isTTY ? end(exitCodes.stopped) : reloadKeys()));
     // For people and for scripts: the one line that is not a log entry.
     if (ending === undefined) console.log(`Tsumugi is ready at ${server.url}`);
   } catch (error) {

@@ -1,0 +1,73 @@
+/** Every HTTP route there is, put together: accounts, operators, health, documents. Wiring only. */
+import type { Clock } from './clock.ts';
+import { type Config, isLoopback } from './config.ts';
+import { docsRoutes } from './docs/routes.ts';
+import type { Gateway } from './gateway/gateway.ts';
+import type { Route } from './http.ts';
+import { networkOf } from './identity/addresses.ts';
+import { authRoutes } from './identity/http.ts';
+import { type AdminParts, adminRoutes } from './ops/admin.ts';
+import { healthRoutes } from './ops/health.ts';
+import type { Metrics } from './ops/metrics.ts';
+import type { Services } from './services.ts';
+import type { Storage } from './storage.ts';
+
+type Parts = {
+  config: Config;
+  clock: Clock;
+  metrics: Metrics;
+  storage: Storage;
+  services: Services;
+  /** The gateway serves these routes, so it is made after them. */
+  gateway(): Gateway;
+  isDraining(): boolean;
+  drain(): void;
+};
+
+export function allRoutes({ config, clock, metrics, storage, services, gateway, isDraining, drain }: Parts): Route[] {
+  const { identity, model } = services;
+  const routes = [
+    ...authRoutes(identity, {
+      secureCookies: config.tls || !isLoopback(config.host),
+      trustedOrigins: config.publicOrigins,
+    }),
+    ...healthRoutes({
+      clock,
+      metrics,
+      probes: { database: () => storage.db.ping(), live: () => storage.live.ping() },
+      model: () => model.ping(),
+      isDraining,
+      metricsToken: config.metricsToken,
+    }),
+    ...adminRoutes({
+      db: storage.db,
+      clock,
+      authenticator: identity.authenticator,
+      ...liveParts(services, gateway),
+      accounts: identity.admin,
+      networkOf,
+      drain,
+    }),
+  ];
+  return [...routes, ...docsRoutes(routes)];
+}
+
+function liveParts({ hub }: Services, gateway: () => Gateway): Pick<AdminParts, 'connections' | 'generations'> {
+  return {
+    connections: {
+      get count() {
+        return gateway().connections.count;
+      },
+      list: () => gateway().connections,
+      close: (connectionId) => gateway().closeConnection(connectionId, 'closed_by_operator'),
+    },
+    generations: {
+      get count() {
+        return hub.runningCount;
+      },
+      *list() {
+        for (const { facts, length } of hub.running()) yield { ...facts, length };
+      },
+    },
+  };
+}
