@@ -35,7 +35,10 @@ export interface Peer {
   readonly userId: string;
   readonly sessionId: string;
   readonly closed: boolean;
-  /** Sends one push, in order. Over the hard limit the gateway closes the socket with `resume` instead of queueing on. */
+  /**
+   * Sends one push, in order, at the end of this turn: what a command's handler pushes follows the command's answer.
+   * Over the hard limit the gateway closes the socket with `resume` instead of queueing on.
+   */
   push(push: Push): void;
   /** Begins to deliver `source` from `cursor`. Pushes and stream pieces keep the order in which they became available. */
   addStream(source: StreamSource, cursor: Cursor): void;
