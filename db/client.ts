@@ -4,7 +4,9 @@
  */
 import { PgDatabase, PgDialect } from 'drizzle-orm/pg-core';
 import { type PostgresJsQueryResultHKT, PostgresJsSession } from 'drizzle-orm/postgres-js';
-import postgres from 'postgres';
+import type postgres from 'postgres';
+import { type ConnectionOptions, ConnectionPool } from './connections.ts';
+import { type Role, transact } from './transaction.ts';
 
 type Orm = PgDatabase<PostgresJsQueryResultHKT, Record<string, never>>;
 
@@ -14,8 +16,18 @@ type Orm = PgDatabase<PostgresJsQueryResultHKT, Record<string, never>>;
  */
 export type Tx = { readonly sql: postgres.TransactionSql; readonly orm: Orm };
 
-type AppRole = 'user' | 'admin' | 'service';
 const dialect = new PgDialect();
+/**
+ * Drizzle hands over JSON as text, postgres.js's `sql.json` as a value: each reaches the column once encoded. So a bare string
+ * cannot be stored as JSON through `sql.json`. All other types are postgres.js's: int8 and numeric come as strings, timestamps
+ * as Dates.
+ */
+const json: postgres.PostgresType<unknown> = {
+  to: 3802,
+  from: [114, 3802],
+  serialize: (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value)),
+  parse: (text: string) => JSON.parse(text) as unknown,
+};
 
 class Transaction implements Tx {
   readonly sql: postgres.TransactionSql;
@@ -26,17 +38,41 @@ class Transaction implements Tx {
   }
 
   get orm(): Orm {
-    this.#orm ??= new PgDatabase(dialect, new PostgresJsSession(this.sql as never, dialect, undefined, {}), undefined) as unknown as Orm;
+    this.#orm ??= new PgDatabase(
+      dialect,
+      new PostgresJsSession(this.sql as never, dialect, undefined, {}),
+      undefined,
+    ) as unknown as Orm;
     return this.#orm;
   }
 }
 
-export class Database {
-  readonly #sql: postgres.Sql;
+const defaultConnections = 10;
 
-  constructor(url: string, options: postgres.Options<Record<string, never>> = {}) {
-    this.#sql = postgres(url, { max: 10, onnotice: () => {}, connection: { application_name: 'tsumugi' }, ...options });
+export class Database {
+  readonly #pool: ConnectionPool;
+
+  /** @param options postgres.js's, of which `max` (10) bounds the connections. Nothing is opened before the first query. */
+  constructor(url: string, options: ConnectionOptions = {}) {
+    const fixed = {
+      onnotice: () => {},
+      // Work that hangs in a transaction must not hold its locks for good.
+      connection: { application_name: 'tsumugi', idle_in_transaction_session_timeout: 60_000 },
+      types: { json },
+    };
+    this.#pool = new ConnectionPool(
+      url,
+      { ...fixed, ...options } as ConnectionOptions,
+      options.max ?? defaultConnections,
+    );
   }
+
+  /** For metrics. */
+  get load(): { open: number; idle: number; waiting: number } {
+    return this.#pool.load;
+  }
+
+  // All three run `work` once, and fail with `ConnectionLost` when the server goes away meanwhile.
 
   /** A person's own transaction: sees his rows and what is published. */
   asUser<T>(userId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -54,22 +90,15 @@ export class Database {
   }
 
   async ping(): Promise<void> {
-    await this.#sql`select 1`;
+    await this.#pool.use((connection) => connection.sql`select 1`);
   }
 
-  /** Waits for running queries, at most `timeoutS` seconds. */
+  /** Waits for running transactions, at most `timeoutS` seconds. */
   async close(timeoutS = 5): Promise<void> {
-    await this.#sql.end({ timeout: timeoutS });
+    await this.#pool.close(timeoutS);
   }
 
-  #begin<T>(role: AppRole, userId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#sql.begin(async (sql) => {
-      // Sent without waiting: it goes out in one write with the first query of `work`, which it precedes on the connection.
-      const context = sql`select set_config('app.role', ${role}, true), set_config('app.user_id', ${userId}, true)`.execute();
-      context.catch(() => {});
-      const result = await work(new Transaction(sql));
-      await context;
-      return result;
-    }) as Promise<T>;
+  #begin<T>(role: Role, userId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#pool.use((connection) => transact(connection, { role, userId }, (sql) => work(new Transaction(sql))));
   }
 }

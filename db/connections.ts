@@ -1,0 +1,150 @@
+/**
+ * Connections to PostgreSQL, each a postgres.js client of its own that is thrown away when its connection is lost.
+ *
+ * Why not postgres.js's pool and its `begin`: in 3.4.9 a connection that dies in a transaction ends the process (its own
+ * ROLLBACK writes to a socket that is gone, porsager/postgres#1208), or comes back and runs the rest of the dead transaction
+ * inside somebody else's (#1216), which row level security can not see.
+ */
+import postgres from 'postgres';
+
+export type ConnectionOptions = postgres.Options<Record<string, never>>;
+
+export class Connection {
+  readonly sql: postgres.Sql;
+  #isLost = false;
+  readonly #lost = Promise.withResolvers<never>();
+  readonly #lostListeners: (() => void)[] = [];
+
+  /** Connects with the first query. */
+  constructor(url: string, options: ConnectionOptions) {
+    this.#lost.promise.catch(() => {});
+    this.sql = postgres(url, {
+      ...options,
+      max: 1,
+      // Both would end it between two queries of a transaction.
+      idle_timeout: null,
+      max_lifetime: null,
+      onclose: () => this.discard(new ConnectionLost('The connection to PostgreSQL was lost.')),
+    } as unknown as ConnectionOptions);
+  }
+
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  onLost(listener: () => void): void {
+    this.#lostListeners.push(listener);
+  }
+
+  /** @throws ConnectionLost when the connection goes in the meantime: the driver leaves some queries without an answer then. */
+  async run<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+    return Promise.race([work(this.sql), this.#lost.promise]);
+  }
+
+  /** Ends it at once, whatever runs. Queries that come later are refused. */
+  discard(reason: Error): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#lost.reject(reason);
+    void this.sql.end({ timeout: 0 }).catch(() => {});
+    for (const listener of this.#lostListeners) listener();
+  }
+}
+
+/** The server went away. Whether what ran took effect is unknown. */
+export class ConnectionLost extends Error {
+  readonly code = 'CONNECTION_LOST';
+  override readonly name = 'ConnectionLost';
+}
+
+type Waiter = { resolve: (connection: Connection) => void; reject: (error: Error) => void };
+
+/** Up to `max` connections, made when needed; each serves one user at a time, first come, first served. */
+export class ConnectionPool {
+  readonly #url: string;
+  readonly #options: ConnectionOptions;
+  readonly #max: number;
+  readonly #all = new Set<Connection>();
+  readonly #idle: Connection[] = [];
+  readonly #waiters: Waiter[] = [];
+  #closed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(url: string, options: ConnectionOptions, max: number) {
+    this.#url = url;
+    this.#options = options;
+    this.#max = max;
+  }
+
+  /** For metrics. */
+  get load(): { open: number; idle: number; waiting: number } {
+    return { open: this.#all.size, idle: this.#idle.length, waiting: this.#waiters.length };
+  }
+
+  /** Runs `work` alone on a connection. */
+  async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = await this.#take();
+    try {
+      return await connection.run(() => work(connection));
+    } finally {
+      this.#giveBack(connection);
+    }
+  }
+
+  /** Waits for what runs, at most `timeoutS` seconds; who waits for a connection is refused. */
+  async close(timeoutS: number): Promise<void> {
+    this.#closed = true;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(poolClosed());
+    if (this.#idle.length < this.#all.size) {
+      let timer: NodeJS.Timeout | undefined;
+      const timeout = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, timeoutS * 1000);
+      });
+      await Promise.race([timeout, new Promise<void>((resolve) => (this.#onIdle = resolve))]);
+      clearTimeout(timer);
+    }
+    const open = [...this.#all];
+    // In order where nothing runs, so that the server sees a good-bye and not a loss.
+    await Promise.all(open.filter((one) => this.#idle.includes(one)).map((one) => one.sql.end({ timeout: 1 })));
+    for (const connection of open) connection.discard(poolClosed());
+  }
+
+  #take(): Promise<Connection> {
+    if (this.#closed) return Promise.reject(poolClosed());
+    const idle = this.#idle.pop();
+    if (idle) return Promise.resolve(idle);
+    if (this.#all.size < this.#max) return Promise.resolve(this.#open());
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  #open(): Connection {
+    const connection = new Connection(this.#url, this.#options);
+    this.#all.add(connection);
+    connection.onLost(() => this.#remove(connection));
+    return connection;
+  }
+
+  #giveBack(connection: Connection): void {
+    if (connection.isLost) return;
+    const waiter = this.#waiters.shift();
+    if (waiter) {
+      waiter.resolve(connection);
+      return;
+    }
+    this.#idle.push(connection);
+    if (this.#idle.length === this.#all.size) this.#onIdle?.();
+  }
+
+  #remove(connection: Connection): void {
+    this.#all.delete(connection);
+    const index = this.#idle.indexOf(connection);
+    if (index >= 0) this.#idle.splice(index, 1);
+    if (this.#idle.length === this.#all.size) this.#onIdle?.();
+    const waiter = this.#closed ? undefined : this.#waiters.shift();
+    waiter?.resolve(this.#open());
+  }
+}
+
+function poolClosed(): Error {
+  return new Error('The database has been closed.');
+}
