@@ -47,8 +47,8 @@ export function sendReply(res: HttpResponse, context: ReplyContext, reply: HttpR
       for (const one of typeof value === 'string' ? [value] : value) res.writeHeader(name, oneLine(one));
     }
     if (options.headOnly === true) res.endWithoutBody(body.byteLength, options.closeConnection);
-    // These statuses have no body and must not announce one.
-    else if (reply.status === 304 || reply.status === 204) res.endWithoutBody(undefined, options.closeConnection);
+    // These statuses have no body and must not announce one. Without arguments: uWS reads `undefined` as an absurd length.
+    else if (reply.status === 304 || reply.status === 204) res.endWithoutBody();
     else res.end(body, options.closeConnection);
   });
 }

@@ -82,6 +82,12 @@ describe('a request', () => {
     expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([200, '7', '']);
   });
 
+  it('may be answered without a body, and then none is announced', async () => {
+    const { httpUrl } = await start([route('DELETE', '/thing', () => ({ status: 204 }))]);
+    const response = await fetch(`${httpUrl}/thing`, { method: 'DELETE' });
+    expect([response.status, response.headers.get('content-length'), await response.text()]).toEqual([204, null, '']);
+  });
+
   it('gets 404 for an unknown address, 405 with `allow` for an unknown method, in the wished language', async () => {
     const { httpUrl } = await start([
       route('GET', '/a', () => ({ status: 200 })),
