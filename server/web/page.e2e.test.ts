@@ -5,12 +5,11 @@ import { AuthClient } from '../../protocol/auth-client.ts';
 import { TsumugiClient } from '../../protocol/client.ts';
 import { startTestServer, type TestServer } from '../testing/start-server.ts';
 import { chromiumPath, type Device, findFlaws, keepPicture, launchChromium, openDevice } from './testing/browser.ts';
+import { answered, answers, begin, newEmail, password, say, signIn, signUp, streaming } from './testing/person.ts';
 
-const password = 'correct horse battery';
 let server: TestServer;
 let browser: Browser;
 let devices: Device[] = [];
-let people = 0;
 
 describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () => {
   beforeAll(async () => {
@@ -37,42 +36,6 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     devices.push(device);
     return device.page;
   }
-
-  const newEmail = (): string => `person${++people}@example.com`;
-
-  async function signUp(page: Page, email = newEmail()): Promise<string> {
-    await page.goto('/');
-    await page.getByRole('button', { name: 'Create an account' }).click();
-    await page.getByLabel('What should we call you?').fill('Hana');
-    await page.getByLabel('Mail address').fill(email);
-    await page.getByLabel('Password', { exact: true }).fill(password);
-    await page.getByRole('button', { name: 'Create an account' }).click();
-    await page.getByRole('heading', { level: 1, name: /Hana/ }).waitFor();
-    return email;
-  }
-
-  async function signIn(page: Page, email: string): Promise<void> {
-    await page.goto('/');
-    await page.getByLabel('Mail address').fill(email);
-    await page.getByLabel('Password', { exact: true }).fill(password);
-    await page.keyboard.press('Enter');
-    await page.getByRole('heading', { level: 1, name: /Hana/ }).waitFor();
-  }
-
-  /** Begins a conversation with the English sample. */
-  async function begin(page: Page): Promise<void> {
-    await page.locator('.avatar-card', { hasText: 'English' }).first().getByRole('button').click();
-    await page.getByRole('list', { name: 'Ways to begin' }).waitFor();
-  }
-
-  async function say(page: Page, text: string): Promise<void> {
-    await page.getByLabel('Write a message').fill(text);
-    await page.keyboard.press('Enter');
-  }
-
-  const answers = (page: Page) => page.locator('.answer:not(.streaming)');
-  const streaming = (page: Page) => page.locator('.streaming');
-  const answered = (page: Page) => streaming(page).waitFor({ state: 'detached' });
 
   it('says what is wrong beside the field, and lets a person in by keyboard alone', async () => {
     const page = await open();
@@ -216,11 +179,7 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     const email = newEmail();
     const conversationId = await writeLongConversation(email, 36);
     const page = await open();
-    await page.goto('/');
-    await page.getByLabel('Mail address').fill(email);
-    await page.getByLabel('Password', { exact: true }).fill(password);
-    await page.keyboard.press('Enter');
-    await page.locator('.avatar-card').first().waitFor();
+    await signIn(page, email);
     await page.goto(`/chat/${conversationId}`);
     await page.locator('.own .bubble', { hasText: 'Line 36.' }).waitFor();
     const log = page.getByRole('log');

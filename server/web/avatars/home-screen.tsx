@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import type { Avatar } from '../../../protocol/companion.ts';
 import { conversations } from '../conversations/store.ts';
 import { formatAgo } from '../i18n/format.ts';
-import { t } from '../i18n/translate.ts';
+import { lang, t } from '../i18n/translate.ts';
 import { navigate, pathTo } from '../router.ts';
 import { errorText } from '../session/error-text.ts';
 import { account } from '../session/store.ts';
@@ -50,7 +50,7 @@ function Companions() {
   if (now.state !== 'ready') return <Spinning />;
   return (
     <ul class="avatar-grid">
-      {sortAvatars(now.value).map((avatar: Avatar) => (
+      {sortAvatars(now.value, lang.value).map((avatar: Avatar) => (
         <AvatarCard key={avatar.avatarId} avatar={avatar} />
       ))}
       <li class="avatar-card avatar-card-new">

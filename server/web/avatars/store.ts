@@ -14,10 +14,15 @@ const byId = computed(() => new Map((avatars.value ?? []).map((avatar) => [avata
 export const findAvatar = (avatarId: string | null | undefined): Avatar | undefined =>
   avatarId === null || avatarId === undefined ? undefined : byId.value.get(avatarId);
 
-/** Own ones first, then what came with the server, then other people's. */
-export function sortAvatars(list: readonly Avatar[]): Avatar[] {
+/** Own ones first, then what came with the server, then other people's; in each, the person's language before the other. */
+export function sortAvatars(list: readonly Avatar[], preferred: Avatar['lang']): Avatar[] {
   const rank = (avatar: Avatar): number => (avatar.owned ? 0 : avatar.sample ? 1 : 2);
-  return [...list].sort((a, b) => rank(a) - rank(b) || b.createdAt.localeCompare(a.createdAt));
+  return [...list].sort(
+    (a, b) =>
+      rank(a) - rank(b) ||
+      Number(b.lang === preferred) - Number(a.lang === preferred) ||
+      b.createdAt.localeCompare(a.createdAt),
+  );
 }
 
 function put(avatar: Avatar): Avatar {

@@ -97,9 +97,10 @@ function readList(lines: readonly string[], at: number, item: RegExp, blocks: Bl
   return end;
 }
 
-/** Code first: nothing inside it means anything. Emphasis needs a letter on its inside, so that `2 * 3 * 4` stays. */
+/** Code first: nothing inside it means anything. Emphasis needs a letter on its inside, so that `2 * 3 * 4` stays. Every length is
+ * bounded, so that hostile text costs time in proportion to its length. */
 const inlines =
-  /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*(?=\S)([\s\S]*?\S)\*\*|__(?=\S)([\s\S]*?\S)__(?!\w)|~~(?=\S)([\s\S]*?\S)~~|\*(?=[^\s*])([^*]*?[^\s*])\*(?!\*)|(?<!\w)_(?=[^\s_])([^_]*?[^\s_])_(?!\w)|\[([^\]\n]+)\]\(([^)\s]+)\)|(https?:\/\/[^\s<>"'`、。）」』】]+)|(?: {2,}|\\)?\n/g;
+  /(`+)([^`]|[^`][\s\S]*?[^`])\1(?!`)|\*\*(?=\S)([\s\S]{0,2000}?\S)\*\*|__(?=\S)([\s\S]{0,2000}?\S)__(?!\w)|~~(?=\S)([\s\S]{0,2000}?\S)~~|\*(?=[^\s*])([^*]{0,600}?[^\s*])\*(?!\*)|(?<!\w)_(?=[^\s_])([^_]{0,600}?[^\s_])_(?!\w)|\[([^[\]\n]{1,300})\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>"'`、。）」』】]+)|(?: {2,}|\\)?\n/g;
 
 export function parseInline(text: string, depth = 0): Inline[] {
   // Deeper than any answer means: left as text, so that hostile nesting costs nothing.

@@ -153,6 +153,7 @@ export class ChatStore {
     try {
       await live.send(outgoing.text, { clientMessageId: outgoing.clientMessageId });
       this.outgoing.value = undefined;
+      void conversations.load();
     } catch (error) {
       // Unless a push has brought the message in the meantime.
       if (this.outgoing.peek()?.clientMessageId === outgoing.clientMessageId)

@@ -1,0 +1,224 @@
+/** The page in a real Chromium: everything around the conversation, in both languages, both themes, on wide and narrow screens. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { startTestServer, type TestServer } from '../testing/start-server.ts';
+import { chromiumPath, type Device, findFlaws, keepPicture, launchChromium, openDevice } from './testing/browser.ts';
+import { answered, answers, begin, password, say, signIn, signUp } from './testing/person.ts';
+
+let server: TestServer;
+let browser: Browser;
+let devices: Device[] = [];
+
+describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    [server, browser] = await Promise.all([startTestServer(), launchChromium()]);
+  }, 90_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  afterEach(async () => {
+    const used = devices;
+    devices = [];
+    await Promise.all(used.map((device) => device.close()));
+    expect(used.flatMap((device) => device.problems)).toEqual([]);
+  });
+
+  async function open(options?: Parameters<typeof openDevice>[2]): Promise<Page> {
+    const device = await openDevice(browser, server.url, options);
+    devices.push(device);
+    return device.page;
+  }
+
+  /** One exchange with the English sample. */
+  async function talk(page: Page): Promise<void> {
+    await begin(page);
+    await say(page, 'I walked by the river today.');
+    await answers(page).first().waitFor();
+    await answered(page);
+  }
+
+  it('shows what went into an answer, and what it cost', async () => {
+    const page = await open();
+    await signUp(page);
+    await talk(page);
+    await page.getByRole('button', { name: 'What went into this answer?' }).click();
+    const drawer = page.getByRole('dialog', { name: 'Inside this answer' });
+    await drawer.getByText('I walked by the river today.').first().waitFor();
+    expect(await drawer.locator('.trace-part').count()).toBeGreaterThan(1);
+    await keepPicture(page, 'trace-light');
+    expect(await findFlaws(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    await drawer.waitFor({ state: 'detached' });
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe(
+      'What went into this answer?',
+    );
+
+    await page.getByRole('link', { name: 'Usage' }).click();
+    await page.locator('.entry').first().waitFor();
+    const balance = await page.locator('.figure-main dd').first().textContent();
+    expect(Number(balance?.replaceAll(',', ''))).toBeGreaterThan(0);
+    expect(await page.locator('.entry').count()).toBeGreaterThanOrEqual(2);
+    await page.locator('.entry summary').first().click();
+    expect(await page.locator('.entry dd code').first().textContent()).toMatch(/^[0-9a-f]{64}$/);
+    await page.getByText('As a table').click();
+    expect(await page.locator('tbody tr').count()).toBe(1);
+    await keepPicture(page, 'usage-light');
+    expect(await findFlaws(page)).toEqual([]);
+  });
+
+  it('creates a companion, changes its character, publishes and deletes it', async () => {
+    const page = await open();
+    await signUp(page);
+    await page.getByRole('link', { name: 'New companion' }).click();
+    await page.getByRole('button', { name: 'Create companion' }).click();
+    await expect.poll(() => page.getByLabel('Name', { exact: true }).getAttribute('aria-invalid')).toBe('true');
+    await page.getByLabel('Name', { exact: true }).fill('Kaito');
+    await page.getByLabel('Tagline').fill('Barista at midnight');
+    await page.getByLabel('Greeting').fill('The usual?');
+    await page.getByLabel('Colour 4').check();
+    await page.getByLabel('Who are they?').fill('You are Kaito, a barista who works nights in Kobe.');
+    await keepPicture(page, 'avatar-new-light');
+    expect(await findFlaws(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Create companion' }).click();
+
+    await page.getByRole('link', { name: 'Edit Kaito' }).click();
+    await page.getByLabel('Who are they?').fill('You are Kaito, and you speak in short, dry sentences.');
+    await page.getByText('Fine tuning').click();
+    await page.getByLabel('Temperature').fill('3');
+    await page.getByRole('button', { name: 'Save changes' }).click();
+    await expect.poll(() => page.getByLabel('Temperature').getAttribute('aria-invalid')).toBe('true');
+    await page.getByLabel('Temperature').fill('0.8');
+    await page.getByRole('button', { name: 'Save changes' }).click();
+    await page.locator('.version').nth(1).waitFor();
+    expect(await page.locator('.version-active').textContent()).toContain('Version 2');
+    await keepPicture(page, 'avatar-edit-light');
+    expect(await findFlaws(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Use this one' }).click();
+    await page.locator('.version-active', { hasText: 'Version 1' }).waitFor();
+    expect(await page.getByLabel('Who are they?').inputValue()).toContain('works nights');
+
+    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByRole('button', { name: 'Take back' }).waitFor();
+    const other = await open();
+    await signUp(other);
+    await other.getByRole('button', { name: 'Talk with Kaito' }).waitFor();
+    expect(await other.getByRole('link', { name: 'Edit Kaito' }).count()).toBe(0);
+
+    await page.getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: /Hana/ }).waitFor();
+    expect(await page.getByRole('button', { name: 'Talk with Kaito' }).count()).toBe(0);
+  });
+
+  it('changes profile, password, sessions, language and theme', async () => {
+    const [page, other] = await Promise.all([open(), open()]);
+    const email = await signUp(page);
+    await signIn(other, email);
+    await page.getByRole('link', { name: 'Settings' }).click();
+    await page.getByLabel('What should we call you?').fill('Hana Mori');
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('Saved.').waitFor();
+    await page.getByLabel('Current password').fill('not the password');
+    await page.getByLabel('New password').fill(`${password} staple`);
+    await page.getByRole('button', { name: 'Change password' }).click();
+    await page.getByText('Mail address or password is wrong.').waitFor();
+    expect(await findFlaws(page)).toEqual([]);
+    await keepPicture(page, 'settings-light');
+
+    expect(await page.locator('.row').count()).toBe(2);
+    await page.getByRole('button', { name: /^Sign out Chrome/ }).click();
+    await other.getByText('Your session has ended. Please sign in again.').waitFor();
+    await expect.poll(() => page.locator('.row').count()).toBe(1);
+
+    await page.getByRole('radio', { name: '日本語' }).check();
+    await page.getByRole('heading', { level: 1, name: '設定' }).waitFor();
+    expect(await page.locator('html').getAttribute('lang')).toBe('ja');
+    await page.getByRole('radio', { name: 'ダーク' }).check();
+    expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');
+    await keepPicture(page, 'settings-ja-dark');
+    await page.reload();
+    await page.getByRole('heading', { level: 1, name: '設定' }).waitFor();
+    await page.getByRole('button', { name: 'サインアウト', exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: 'おかえりなさい' }).waitFor();
+    await page.reload();
+    await page.getByRole('heading', { level: 1, name: 'おかえりなさい' }).waitFor();
+    await keepPicture(page, 'gate-ja-dark');
+  });
+
+  it('deletes a conversation, on every device', async () => {
+    const [page, other] = await Promise.all([open(), open()]);
+    const email = await signUp(page);
+    await talk(page);
+    await signIn(other, email);
+    const path = new URL(page.url()).pathname;
+    await other.goto(path);
+    await answers(other).first().waitFor();
+    await page.locator('.chat-head').getByRole('button', { name: 'Delete conversation' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: /Hana/ }).waitFor();
+    await other.getByText('This conversation does not exist, or it is not yours.').waitFor();
+    await page.goto(path);
+    await page.getByText('This conversation does not exist, or it is not yours.').waitFor();
+  });
+
+  it.each(['light', 'dark'] as const)('fits a phone, in Japanese, %s', async (colorScheme) => {
+    const page = await open({
+      colorScheme,
+      locale: 'ja-JP',
+      viewport: { width: 360, height: 740 },
+      hasTouch: true,
+      isMobile: true,
+    });
+    const look = async (name: string) => {
+      await keepPicture(page, `phone-${name}-ja-${colorScheme}`);
+      expect(await findFlaws(page), name).toEqual([]);
+    };
+    await page.goto('/');
+    await look('gate');
+    await page.getByRole('button', { name: 'アカウントを作成' }).click();
+    await page.getByLabel('お呼びする名前').fill('はな');
+    await page.getByLabel('メールアドレス').fill(`phone.${colorScheme}.${process.pid}@example.com`);
+    await page.getByLabel('パスワード', { exact: true }).fill(password);
+    await page.getByRole('button', { name: 'アカウントを作成' }).tap();
+    await page.locator('.avatar-card').first().waitFor();
+    await look('home');
+    await page.locator('.avatar-card', { hasText: '日本語' }).first().getByRole('button').tap();
+    await page.locator('.suggestion').first().waitFor();
+    await look('chat-empty');
+    await page
+      .getByLabel('メッセージを書く')
+      .fill('今日は川沿いを歩きました。水が少し冷たくて、もう冬だなと思いました。');
+    await page.getByRole('button', { name: '送信' }).tap();
+    await answers(page).first().waitFor();
+    await answered(page);
+    await look('chat');
+    await page.getByRole('button', { name: 'この返事の材料を見る' }).tap();
+    await page.locator('.trace-part').first().waitFor();
+    await look('trace');
+    await page.getByRole('button', { name: '閉じる' }).tap();
+    await page.getByRole('button', { name: 'メニューを開く' }).tap();
+    await page.getByRole('dialog').getByRole('link', { name: '利用状況' }).waitFor();
+    await look('menu');
+    await page.getByRole('dialog').getByRole('link', { name: '利用状況' }).tap();
+    await page.locator('.entry').first().waitFor();
+    await look('usage');
+    await page.goto('/settings');
+    await page.locator('.row').first().waitFor();
+    await look('settings');
+    await page.goto('/avatars/new');
+    await page.locator('.editor').waitFor();
+    await look('avatar-new');
+  });
+
+  it('says so when there is nothing at an address', async () => {
+    const page = await open();
+    await signUp(page);
+    await page.goto('/nowhere/at/all');
+    await page.getByRole('heading', { level: 1, name: 'This thread leads nowhere' }).waitFor();
+    await page.goto('/admin');
+    await page.getByRole('heading', { level: 1, name: 'This thread leads nowhere' }).waitFor();
+  });
+});
