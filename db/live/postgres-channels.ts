@@ -3,7 +3,7 @@
  * one that listens and comes back by itself. Messages of the time without a connection are lost (at most once).
  */
 import { createHash } from 'node:crypto';
-import postgres from 'postgres';
+import { Connection, type ConnectionOptions, ConnectionPool } from '../connections.ts';
 import { fromStored, toStored } from './stored-text.ts';
 
 type Listener = (payload: string) => void;
@@ -14,8 +14,10 @@ const firstRetryMs = 50;
 const lastRetryMs = 2_000;
 
 export class PostgresChannels {
-  readonly #speaker: postgres.Sql;
-  readonly #ear: postgres.Sql;
+  readonly #url: string;
+  readonly #options: ConnectionOptions;
+  readonly #speaker: ConnectionPool;
+  #ear: Connection | undefined;
   /** By the name that PostgreSQL knows. */
   readonly #listeners = new Map<string, Set<Listener>>();
   /** Long payloads are fetched; what comes behind them waits, so that the order holds. */
@@ -24,30 +26,27 @@ export class PostgresChannels {
   #retryMs = firstRetryMs;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(url: string, options: postgres.Options<Record<string, never>>) {
-    const single = { ...options, max: 1, idle_timeout: 0, fetch_types: false };
-    this.#speaker = postgres(url, single);
-    this.#ear = postgres(url, {
-      ...single,
-      max_lifetime: null,
-      onnotify: (channel: string, payload: string) => this.#hear(channel, payload),
-      onclose: () => this.#comeBack(),
-    } as postgres.Options<Record<string, never>>);
+  constructor(url: string, options: ConnectionOptions) {
+    this.#url = url;
+    this.#options = { ...options, fetch_types: false };
+    this.#speaker = new ConnectionPool(url, this.#options, 1);
   }
 
   async publish(channel: string, payload: string): Promise<void> {
     const name = nameOf(channel);
     const stored = toStored(payload);
     if (Buffer.byteLength(stored) < inlineBytes) {
-      await this.#speaker`select pg_notify(${name}, ${`=${stored}`})`;
+      await this.#speaker.use(({ sql }) => sql`select pg_notify(${name}, ${`=${stored}`})`);
       return;
     }
-    await this.#speaker`
+    await this.#speaker.use(
+      ({ sql }) => sql`
       with message as (
         insert into live.messages (payload, expires_at)
         values (${stored}, now() + ${keepLongMs} * interval '1 millisecond') returning message_id
       )
-      select pg_notify(${name}, '#' || message_id) from message`;
+      select pg_notify(${name}, '#' || message_id) from message`,
+    );
   }
 
   /** Resolves when messages of everybody arrive. @returns what ends it. */
@@ -65,20 +64,34 @@ export class PostgresChannels {
     return async () => {
       if (!this.#forget(name, own) || this.#closed) return;
       // Without a connection there is nothing to end: coming back listens to what is in the map.
-      await this.#ear.unsafe(`UNLISTEN "${name}"`).catch(() => {});
+      await this.#ear?.run((sql) => sql.unsafe(`UNLISTEN "${name}"`)).catch(() => {});
       // Somebody may have come in the meantime, whose LISTEN went out before.
-      if (this.#listeners.has(name)) await this.#listen(name).catch(() => this.#comeBack());
+      if (this.#listeners.has(name)) await this.#listen(name).catch(() => {});
     };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
-    await Promise.all([this.#speaker.end({ timeout: 5 }), this.#ear.end({ timeout: 5 })]);
+    await Promise.all([this.#speaker.close(5), this.#ear?.sql.end({ timeout: 5 })]);
   }
 
   async #listen(name: string): Promise<void> {
-    await this.#ear.unsafe(`LISTEN "${name}"`);
+    if (this.#closed) throw new Error('The live store has been closed.');
+    this.#ear ??= this.#open();
+    await this.#ear.run((sql) => sql.unsafe(`LISTEN "${name}"`));
+  }
+
+  #open(): Connection {
+    const ear = new Connection(this.#url, {
+      ...this.#options,
+      onnotify: (channel: string, payload: string) => this.#hear(channel, payload),
+    } as ConnectionOptions);
+    ear.onLost(() => {
+      this.#ear = undefined;
+      this.#comeBack();
+    });
+    return ear;
   }
 
   /** @returns true when nobody is left. */
@@ -125,9 +138,9 @@ export class PostgresChannels {
   /** Undefined when it can not be had any more: then the message is lost, as in a time without connection. */
   async #fetch(id: string): Promise<string | undefined> {
     try {
-      const [row] = await this.#speaker<
-        { payload: string }[]
-      >`select payload from live.messages where message_id = ${id}`;
+      const [row] = await this.#speaker.use(
+        ({ sql }) => sql<{ payload: string }[]>`select payload from live.messages where message_id = ${id}`,
+      );
       return row?.payload;
     } catch {
       return undefined;
@@ -136,13 +149,11 @@ export class PostgresChannels {
 
   #deliver(name: string, payload: string): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) {
-      // One listener's failure is not the others'.
+      // One listener's failure is not the others'; the process hears of it as of every rejection that nobody awaits.
       try {
         listener(payload);
       } catch (error) {
-        queueMicrotask(() => {
-          throw error;
-        });
+        void Promise.reject(error);
       }
     }
   }

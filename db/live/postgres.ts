@@ -1,5 +1,6 @@
 /** The live store in PostgreSQL: tables of the schema `live`, and LISTEN/NOTIFY. For one gateway, or a few. */
-import postgres from 'postgres';
+import type postgres from 'postgres';
+import { type ConnectionOptions, ConnectionPool } from '../connections.ts';
 import type { LiveStore, LogPiece } from './live-store.ts';
 import { PostgresChannels } from './postgres-channels.ts';
 import { fromStored, toStored } from './stored-text.ts';
@@ -9,57 +10,69 @@ const keepLease = '1 day';
 const longestWaitMs = 86_400_000;
 
 export class PostgresLiveStore implements LiveStore {
-  readonly #sql: postgres.Sql;
+  readonly #pool: ConnectionPool;
   readonly #channels: PostgresChannels;
 
   /** @param url the server's login; no connection is opened before the first call. */
   constructor(url: string, options: { maxConnections?: number } = {}) {
-    const base = {
+    const base: ConnectionOptions = {
       onnotice: () => {},
       // Row level security lets nobody but the server itself in; said once for the connection, so that one call is one
       // statement without a transaction around it.
       connection: { application_name: 'tsumugi live', 'app.role': 'service' },
     };
-    this.#sql = postgres(url, { ...base, max: options.maxConnections ?? 4 });
+    this.#pool = new ConnectionPool(url, base, options.maxConnections ?? 4);
     this.#channels = new PostgresChannels(url, base);
   }
 
   async putSession(userId: string, sessionId: string, value: string, ttlMs: number): Promise<void> {
-    await this.#sql`
+    await this.#ask(
+      (sql) => sql`
       insert into live.sessions (user_id, session_id, value, expires_at)
-      values (${toStored(userId)}, ${toStored(sessionId)}, ${toStored(value)}, ${this.#in(ttlMs)})
-      on conflict (user_id, session_id) do update set value = excluded.value, expires_at = excluded.expires_at`;
+      values (${toStored(userId)}, ${toStored(sessionId)}, ${toStored(value)}, ${after(sql, ttlMs)})
+      on conflict (user_id, session_id) do update set value = excluded.value, expires_at = excluded.expires_at`,
+    );
   }
 
   async getSession(userId: string, sessionId: string): Promise<string | undefined> {
-    const [row] = await this.#sql<{ value: string }[]>`
+    const [row] = await this.#ask(
+      (sql) => sql<{ value: string }[]>`
       select value from live.sessions
-      where user_id = ${toStored(userId)} and session_id = ${toStored(sessionId)} and expires_at > clock_timestamp()`;
+      where user_id = ${toStored(userId)} and session_id = ${toStored(sessionId)} and expires_at > clock_timestamp()`,
+    );
     return row && fromStored(row.value);
   }
 
   async dropSession(userId: string, sessionId: string): Promise<void> {
-    await this
-      .#sql`delete from live.sessions where user_id = ${toStored(userId)} and session_id = ${toStored(sessionId)}`;
+    await this.#ask(
+      (sql) =>
+        sql`delete from live.sessions where user_id = ${toStored(userId)} and session_id = ${toStored(sessionId)}`,
+    );
   }
 
   async listSessions(userId: string): Promise<string[]> {
-    const rows = await this.#sql<{ id: string }[]>`
+    const rows = await this.#ask(
+      (sql) => sql<{ id: string }[]>`
       select session_id as id from live.sessions
-      where user_id = ${toStored(userId)} and expires_at > clock_timestamp() order by session_id`;
+      where user_id = ${toStored(userId)} and expires_at > clock_timestamp() order by session_id`,
+    );
     return rows.map(({ id }) => fromStored(id));
   }
 
   async putOnce(key: string, value: string, ttlMs: number): Promise<void> {
-    await this.#sql`
-      insert into live.once (key, value, expires_at) values (${toStored(key)}, ${toStored(value)}, ${this.#in(ttlMs)})
-      on conflict (key) do update set value = excluded.value, expires_at = excluded.expires_at`;
+    await this.#ask(
+      (sql) => sql`
+      insert into live.once (key, value, expires_at) values (${toStored(key)}, ${toStored(value)}, ${after(sql, ttlMs)})
+      on conflict (key) do update set value = excluded.value, expires_at = excluded.expires_at`,
+    );
   }
 
   async takeOnce(key: string): Promise<string | undefined> {
     // Row locks let exactly one delete the row.
-    const [row] = await this.#sql<{ value: string; live: boolean }[]>`
-      delete from live.once where key = ${toStored(key)} returning value, expires_at > clock_timestamp() as live`;
+    const [row] = await this.#ask(
+      (sql) => sql<{ value: string; live: boolean }[]>`
+      delete from live.once where key = ${toStored(key)} returning value, expires_at > clock_timestamp() as live`,
+    );
     return row?.live ? fromStored(row.value) : undefined;
   }
 
@@ -73,9 +86,10 @@ export class PostgresLiveStore implements LiveStore {
     const firstWaitMs = waitMs(burst, cost, perSecond);
     const firstTokens = firstWaitMs === 0 ? Math.min(burst, burst - cost) : burst;
     // The update's expressions see the row as it is under the lock: takers stand in line.
-    const [row] = await this.#sql<{ wait: number }[]>`
+    const [row] = await this.#ask(
+      (sql) => sql<{ wait: number }[]>`
       insert into live.buckets as b (key, tokens, wait_ms, filled_at, expires_at)
-      values (${toStored(key)}, ${firstTokens}, ${firstWaitMs}, clock_timestamp(), ${this.#in(fullMs)})
+      values (${toStored(key)}, ${firstTokens}, ${firstWaitMs}, clock_timestamp(), ${after(sql, fullMs)})
       on conflict (key) do update set (tokens, wait_ms, filled_at, expires_at) = (
         select
           case when has >= ${cost}::float8 then least(${burst}::float8, has - ${cost}::float8) else has end,
@@ -88,7 +102,8 @@ export class PostgresLiveStore implements LiveStore {
             b.tokens + greatest(0, extract(epoch from at - b.filled_at)::float8) * ${perSecond}::float8) as has
         ) as bucket
       )
-      returning wait_ms as wait`;
+      returning wait_ms as wait`,
+    );
     return { retryAfterMs: Math.ceil(row?.wait ?? 0) };
   }
 
@@ -103,18 +118,22 @@ export class PostgresLiveStore implements LiveStore {
   }
 
   async #append(pieces: readonly LogPiece[]): Promise<{ refused: string[] }> {
-    const rows = await this.#sql<{ id: string }[]>`
+    const rows = await this.#ask(
+      (sql) => sql<{ id: string }[]>`
       select live.append_log(
         ${pieces.map((piece) => toStored(piece.generationId))}::text[], ${pieces.map((piece) => piece.epoch)}::integer[],
         ${pieces.map((piece) => piece.seq)}::integer[], ${pieces.map((piece) => piece.offset)}::integer[],
-        ${pieces.map((piece) => toStored(piece.text))}::text[]) as id`;
+        ${pieces.map((piece) => toStored(piece.text))}::text[]) as id`,
+    );
     return { refused: rows.map(({ id }) => fromStored(id)) };
   }
 
   async readLog(generationId: string, afterSeq: number): Promise<LogPiece[]> {
-    const rows = await this.#sql<{ epoch: number; seq: number; offset: number; text: string }[]>`
+    const rows = await this.#ask(
+      (sql) => sql<{ epoch: number; seq: number; offset: number; text: string }[]>`
       select epoch, seq, at_offset as offset, piece as text from live.log_pieces
-      where generation_id = ${toStored(generationId)} and seq > ${afterSeq} order by seq`;
+      where generation_id = ${toStored(generationId)} and seq > ${afterSeq} order by seq`,
+    );
     return rows.map((row) => ({ ...row, generationId, text: fromStored(row.text) }));
   }
 
@@ -122,39 +141,49 @@ export class PostgresLiveStore implements LiveStore {
     if (generationIds.length === 0) return;
     const ids = generationIds.map(toStored);
     if (keepMs > 0) {
-      await this
-        .#sql`update live.log_heads set expires_at = ${this.#in(keepMs)} where generation_id = any(${ids}::text[])`;
+      await this.#ask(
+        (sql) =>
+          sql`update live.log_heads set expires_at = ${after(sql, keepMs)} where generation_id = any(${ids}::text[])`,
+      );
     } else {
-      await this.#sql`
+      await this.#ask(
+        (sql) => sql`
         with heads as (delete from live.log_heads where generation_id = any(${ids}::text[]))
-        delete from live.log_pieces where generation_id = any(${ids}::text[])`;
+        delete from live.log_pieces where generation_id = any(${ids}::text[])`,
+      );
     }
   }
 
   async acquireLease(name: string, owner: string, ttlMs: number): Promise<{ epoch: number } | undefined> {
-    const [row] = await this.#sql<{ epoch: number }[]>`
+    const [row] = await this.#ask(
+      (sql) => sql<{ epoch: number }[]>`
       insert into live.leases as l (name, owner, epoch, expires_at)
-      values (${toStored(name)}, ${toStored(owner)}, 1, ${this.#in(ttlMs)})
+      values (${toStored(name)}, ${toStored(owner)}, 1, ${after(sql, ttlMs)})
       on conflict (name) do update set owner = excluded.owner, expires_at = excluded.expires_at,
         epoch = l.epoch + case when l.owner = excluded.owner then 0 else 1 end
         where l.owner is null or l.owner = excluded.owner or l.expires_at <= clock_timestamp()
-      returning epoch::float8 as epoch`;
+      returning epoch::float8 as epoch`,
+    );
     return row && { epoch: row.epoch };
   }
 
   async renewLeases(names: readonly string[], owner: string, ttlMs: number): Promise<{ lost: string[] }> {
     if (names.length === 0) return { lost: [] };
-    const rows = await this.#sql<{ name: string }[]>`
-      update live.leases set expires_at = ${this.#in(ttlMs)}
-      where name = any(${names.map(toStored)}::text[]) and owner = ${toStored(owner)} returning name`;
+    const rows = await this.#ask(
+      (sql) => sql<{ name: string }[]>`
+      update live.leases set expires_at = ${after(sql, ttlMs)}
+      where name = any(${names.map(toStored)}::text[]) and owner = ${toStored(owner)} returning name`,
+    );
     const kept = new Set(rows.map(({ name }) => fromStored(name)));
     return { lost: names.filter((name) => !kept.has(name)) };
   }
 
   async releaseLease(name: string, owner: string): Promise<void> {
-    await this.#sql`
+    await this.#ask(
+      (sql) => sql`
       update live.leases set owner = null, expires_at = clock_timestamp()
-      where name = ${toStored(name)} and owner = ${toStored(owner)}`;
+      where name = ${toStored(name)} and owner = ${toStored(owner)}`,
+    );
   }
 
   publish(channel: string, payload: string): Promise<void> {
@@ -166,26 +195,31 @@ export class PostgresLiveStore implements LiveStore {
   }
 
   async sweep(): Promise<void> {
-    await this.#sql`delete from live.sessions where expires_at <= now()`;
-    await this.#sql`delete from live.once where expires_at <= now()`;
-    await this.#sql`delete from live.buckets where expires_at <= now()`;
-    await this.#sql`
+    await this.#ask((sql) => sql`delete from live.sessions where expires_at <= now()`);
+    await this.#ask((sql) => sql`delete from live.once where expires_at <= now()`);
+    await this.#ask((sql) => sql`delete from live.buckets where expires_at <= now()`);
+    await this.#ask(
+      (sql) => sql`
       with heads as (delete from live.log_heads where expires_at <= now() returning generation_id)
-      delete from live.log_pieces using heads where log_pieces.generation_id = heads.generation_id`;
-    await this.#sql`delete from live.messages where expires_at <= now()`;
-    await this.#sql`delete from live.leases where expires_at <= now() - ${keepLease}::interval`;
+      delete from live.log_pieces using heads where log_pieces.generation_id = heads.generation_id`,
+    );
+    await this.#ask((sql) => sql`delete from live.messages where expires_at <= now()`);
+    await this.#ask((sql) => sql`delete from live.leases where expires_at <= now() - ${keepLease}::interval`);
   }
 
   async ping(): Promise<void> {
-    await this.#sql`select 1`;
+    await this.#ask((sql) => sql`select 1`);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#sql.end({ timeout: 5 }), this.#channels.close()]);
+    await Promise.all([this.#pool.close(5), this.#channels.close()]);
   }
 
-  #in(ttlMs: number): postgres.PendingQuery<postgres.Row[]> {
-    return this.#sql`clock_timestamp() + ${ttlMs}::float8 * interval '1 millisecond'`;
+  /** One statement, alone on a connection. */
+  #ask<T extends readonly postgres.MaybeRow[]>(
+    query: (sql: postgres.Sql) => postgres.PendingQuery<T & postgres.Row[]>,
+  ) {
+    return this.#pool.use(async ({ sql }) => query(sql));
   }
 }
 
@@ -193,4 +227,8 @@ export class PostgresLiveStore implements LiveStore {
 function waitMs(has: number, cost: number, perSecond: number): number {
   if (has >= cost) return 0;
   return perSecond > 0 ? Math.min(((cost - has) / perSecond) * 1000, longestWaitMs) : longestWaitMs;
+}
+
+function after(sql: postgres.Sql, ttlMs: number): postgres.PendingQuery<postgres.Row[]> {
+  return sql`clock_timestamp() + ${ttlMs}::float8 * interval '1 millisecond'`;
 }

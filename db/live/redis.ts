@@ -189,10 +189,8 @@ export class RedisLiveStore implements LiveStore {
       try {
         listener(fromStored(message));
       } catch (error) {
-        // One listener's failure is not the others'.
-        queueMicrotask(() => {
-          throw error;
-        });
+        // One listener's failure is not the others'; the process hears of it as of every rejection that nobody awaits.
+        void Promise.reject(error);
       }
     }
   }
