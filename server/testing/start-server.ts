@@ -14,6 +14,8 @@ export type TestServer = {
   url: string;
   process: ChildProcess;
   dataDir: string;
+  /** Its settings, for commands beside it. */
+  env: Readonly<Record<string, string>>;
   /** Everything that the server has printed. */
   output(): string;
   /** SIGTERM and the end of it. @returns the exit code */
@@ -84,6 +86,7 @@ async function launch(env: Record<string, string>, dataDir: string, release: () 
     url,
     process: child,
     dataDir,
+    env,
     output,
     stop,
     kill,
@@ -96,7 +99,10 @@ async function launch(env: Record<string, string>, dataDir: string, release: () 
 }
 
 /** A server that is expected not to start. @returns its exit code and what it printed */
-export async function runServer(env: Record<string, string>, args: string[] = []): Promise<{ code: number | null; output: string }> {
+export async function runServer(
+  env: Record<string, string>,
+  args: string[] = [],
+): Promise<{ code: number | null; output: string }> {
   const { child, output } = spawnServer({ ...testEnv, ...env }, args);
   await once(child, 'close');
   return { code: child.exitCode, output: output() };
@@ -104,7 +110,10 @@ export async function runServer(env: Record<string, string>, args: string[] = []
 
 function spawnServer(env: Record<string, string>, args: string[] = []): { child: ChildProcess; output: () => string } {
   const { PATH = '', HOME = '' } = process.env;
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH, HOME, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { PATH, HOME, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let text = '';
   const collect = (chunk: string) => {
     text += chunk;

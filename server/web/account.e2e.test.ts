@@ -1,4 +1,7 @@
 /** The page in a real Chromium: everything around the conversation, in both languages, both themes, on wide and narrow screens. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from '../testing/start-server.ts';
@@ -212,6 +215,37 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout
     await page.locator('.editor').waitFor();
     await look('avatar-new');
   });
+
+  it('lets an operator see what runs, close a socket and sign an account out', async () => {
+    const [page, other] = await Promise.all([open(), open()]);
+    const email = await signUp(page);
+    const otherEmail = await signUp(other);
+    await grantAdmin(email);
+    await page.getByRole('link', { name: 'Settings' }).click();
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await signIn(page, email);
+    await page.getByRole('link', { name: 'Operation' }).click();
+    const rows = page.locator('tbody tr');
+    await expect.poll(() => rows.count()).toBe(2);
+    await keepPicture(page, 'operation-light');
+    expect(await findFlaws(page)).toEqual([]);
+    await page.getByLabel('Find by mail address').fill(otherEmail);
+    await page.getByRole('button', { name: 'Find', exact: true }).click();
+    await expect.poll(() => page.getByRole('button', { name: /^Sign out/ }).count()).toBe(1);
+    await page.getByRole('button', { name: /^Sign out/ }).click();
+    await other.getByText('Your session has ended. Please sign in again.').waitFor();
+    await expect.poll(() => rows.count()).toBe(1);
+    await page.getByRole('button', { name: 'Drain this server' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByText('users.sign_out').waitFor();
+  });
+
+  async function grantAdmin(email: string): Promise<void> {
+    const command = fileURLToPath(new URL('../command-line/admin.ts', import.meta.url));
+    const { PATH = '' } = process.env;
+    await promisify(execFile)(process.execPath, [command, 'grant', email], { env: { PATH, ...server.env } });
+  }
 
   it('says so when there is nothing at an address', async () => {
     const page = await open();

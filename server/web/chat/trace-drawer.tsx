@@ -8,6 +8,7 @@ import { client } from '../session/store.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { Loaded } from '../ui/loadable.ts';
 import { Failed, Spinning } from '../ui/states.tsx';
+import { whyText } from './trace-why.ts';
 
 const partNames: Readonly<Record<TracePart['part'], TextKey>> = {
   system: 'trace.system',
@@ -50,10 +51,11 @@ function TraceBody({ trace }: { trace: Trace }) {
         {trace.left.map((left, i) => (
           <li key={i}>
             <strong>
-              {isPartKind(left.part) ? t(partNames[left.part]) : left.part} × {formatNumber(left.count)}
+              {isPartKind(left.part) ? t(partNames[left.part]) : left.part}{' '}
+              {left.count > 0 && <> × {formatNumber(left.count)}</>}
             </strong>
-            <span>{t('trace.tokens', { count: formatNumber(left.tokens) })}</span>
-            <p>{left.why}</p>
+            {left.tokens > 0 && <span>{t('trace.tokens', { count: formatNumber(left.tokens) })}</span>}
+            <p>{whyText(left.why)}</p>
           </li>
         ))}
       </ul>
@@ -133,7 +135,7 @@ function PartView({ part }: { part: TracePart }) {
         )}
       </div>
       <p class="trace-why">
-        {part.why}
+        {whyText(part.why)}
         {source !== undefined && <> · {source}</>}
       </p>
       {part.text === '' ? (

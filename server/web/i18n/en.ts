@@ -200,6 +200,15 @@ export const en = {
   'trace.withheld': 'The text belongs to the companion’s owner and is not shown.',
   'trace.left': 'Left out',
   'trace.nothingLeft': 'Nothing: everything fitted.',
+  'trace.why.prompt': 'The active version of the character',
+  'trace.why.safety': 'Safety rules of the same version',
+  'trace.why.similar': 'Similar to what was said',
+  'trace.why.answered': 'The message that is answered',
+  'trace.why.recent': 'A recent turn of this branch',
+  'trace.why.olderTurns': 'Older turns did not fit.',
+  'trace.why.lessSimilar': 'Less similar memories did not fit.',
+  'trace.why.nothingSimilar': 'Nothing remembered is similar to the message.',
+  'trace.why.noSearch': 'The memories could not be searched.',
 
   // Usage.
   'usage.title': 'Usage and balance',

@@ -30,13 +30,24 @@ export function errorCodeText(code: string): string | undefined {
   return lang.value === 'ja' ? entry?.saysJa : entry?.says;
 }
 
-/** Takes the kept language or the browser's, and keeps the root's `lang` attribute true. Call once. */
+/** Takes the language chosen in this browser before, else the browser's, and keeps the root's `lang` attribute true. Call once. */
 export function startLanguage(): void {
-  const kept = localStorage.getItem(storageKey);
-  const preferred = kept ?? navigator.languages.find((each) => /^(ja|en)/.test(each)) ?? 'en';
+  const preferred = keptLang() ?? navigator.languages.find((each) => /^(ja|en)/.test(each)) ?? 'en';
   lang.value = preferred.startsWith('ja') ? 'ja' : 'en';
   effect(() => {
     document.documentElement.lang = lang.value;
-    localStorage.setItem(storageKey, lang.value);
   });
 }
+
+/** The person's own choice: kept in this browser, and stronger than the account's. */
+export function chooseLang(next: Lang): void {
+  lang.value = next;
+  localStorage.setItem(storageKey, next);
+}
+
+/** The account's language, for a browser in which none was chosen. */
+export function adoptLang(next: Lang): void {
+  if (keptLang() === undefined) lang.value = next;
+}
+
+const keptLang = (): string | undefined => localStorage.getItem(storageKey) ?? undefined;

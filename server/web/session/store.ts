@@ -3,7 +3,7 @@ import { computed, signal } from '@preact/signals';
 import { TsumugiClient } from '../../../protocol/client.ts';
 import type { Account } from '../../../protocol/identity.ts';
 import { forgetDrafts } from '../chat/drafts.ts';
-import { lang } from '../i18n/translate.ts';
+import { adoptLang, lang } from '../i18n/translate.ts';
 import { AccessTokens } from './access-token.ts';
 import { type NewAccount, postSignIn, postSignOut, postSignUp, requestJson } from './auth-api.ts';
 
@@ -70,6 +70,9 @@ export async function requestAsAccount<Reply>(method: 'GET' | 'POST', path: stri
 /** Not a secret: says only that asking for the cookie's session is worth a request. */
 const hintKey = 'tsumugi.session';
 
+const reloadKey = 'tsumugi.reloaded';
+const reloadEveryMs = 60_000;
+
 async function begin(): Promise<void> {
   const next = new TsumugiClient({ url: location.origin, getTicket: () => tokens.socketTicket() });
   next.onState((state) => {
@@ -78,20 +81,28 @@ async function begin(): Promise<void> {
   next.on('identity.signed_out', () => endHere(true));
   clientSignal.value = next;
   await next.connect();
-  account.value = await next.request('identity.me', {});
+  const me = await next.request('identity.me', {});
+  adoptLang(me.locale);
+  account.value = me;
   localStorage.setItem(hintKey, '1');
   sessionEnded.value = false;
   sessionState.value = 'signed_in';
 }
 
-/** The socket was closed for good: only the account's end is a reason to show the sign-in screen. */
+/** The socket was closed for good: because the account's session is over, or because this page no longer fits the server. */
 async function endIfOver(): Promise<void> {
   tokens.drop();
-  // `get` ends the session here when the cookie is no longer good.
-  await tokens.get().then(
-    () => endHere(true),
-    () => undefined,
-  );
+  try {
+    // Ends the session here when the cookie is no longer good.
+    await tokens.get();
+  } catch {
+    return;
+  }
+  // The session lives: a newer page may fit, and drafts outlive a reload. Not over and over, though.
+  const lastMs = Number(sessionStorage.getItem(reloadKey) ?? 0);
+  if (Date.now() - lastMs < reloadEveryMs) return;
+  sessionStorage.setItem(reloadKey, String(Date.now()));
+  location.reload();
 }
 
 function endHere(unexpected: boolean): void {

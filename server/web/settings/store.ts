@@ -1,7 +1,7 @@
 /** Changes to the account: profile, password, sessions. */
 import type { Account, SessionInfo } from '../../../protocol/identity.ts';
 import type { UpBody } from '../../../protocol/up.ts';
-import { type Lang, lang } from '../i18n/translate.ts';
+import { chooseLang, type Lang } from '../i18n/translate.ts';
 import { account, client, onSignedOut } from '../session/store.ts';
 import { Loaded } from '../ui/loadable.ts';
 
@@ -18,7 +18,7 @@ export async function saveProfile(change: UpBody<'identity.update_profile'>): Pr
 
 /** Switches the page at once; the account follows, so that mails and new devices speak the same language. */
 export async function saveLocale(next: Lang): Promise<void> {
-  lang.value = next;
+  chooseLang(next);
   await saveProfile({ locale: next });
 }
 
