@@ -314,3 +314,29 @@ test('row level security: a person reads his own memories only and writes none',
     db.asUser(alice, (tx) => tx.sql`insert into memory.embeddings select * from memory.embeddings`),
   ).rejects.toMatchObject({ code: '42501' });
 });
+
+test('row level security: what an avatar knows is read by its owner, a sample’s by everybody', async () => {
+  const memory = open();
+  const [owner, stranger] = [randomUUID(), randomUUID()];
+  const [own, published, sample] = [randomUUID(), randomUUID(), randomUUID()];
+  await db.asService(async ({ sql }) => {
+    for (const id of [owner, stranger]) await sql`insert into identity.users (id) values (${id})`;
+    const avatar = (id: string, ownerId: string | null, visibility: string) => sql`
+      insert into companion.avatars (id, owner_user_id, sample_key, name, lang, accent, visibility)
+      values (${id}, ${ownerId}, ${ownerId === null ? id : null}, 'Sora', 'en', '#112233', ${visibility})`;
+    await avatar(own, owner, 'private');
+    await avatar(published, owner, 'published');
+    await avatar(sample, null, 'published');
+  });
+  for (const id of [own, published, sample]) await memory.teachAvatar(id, [`Sora knows ${id}`]);
+  const idsFor = async (userId: string) => {
+    const all = await db.asService((tx) => tx.sql`select id from memory.embeddings where owner_scope = 'avatar'`);
+    const texts = await memory.findTexts(
+      userId,
+      all.map((row) => row['id']),
+    );
+    return [own, published, sample].filter((id) => [...texts.values()].includes(`Sora knows ${id}`));
+  };
+  expect(await idsFor(owner)).toEqual([own, published, sample]);
+  expect(await idsFor(stranger)).toEqual([sample]);
+});

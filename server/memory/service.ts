@@ -146,7 +146,7 @@ export class MemoryService {
     await Promise.all([...owners.values()].map((owner) => this.#spaces.refresh(owner)));
   }
 
-  /** Texts of memories by id, as far as they are this user's own. */
+  /** Texts of memories by id: the user's own, those of his avatars and of the samples. What is gone is left out. */
   async findTexts(userId: string, memoryIds: readonly string[]): Promise<Map<string, string>> {
     if (memoryIds.length === 0) return new Map();
     return this.#db.asUser(userId, (tx) => findTexts(tx, memoryIds));
