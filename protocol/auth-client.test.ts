@@ -75,6 +75,25 @@ it('forgets the tokens when the server refuses them, keeps them when it is away'
   expect(auth.tokens).toBeUndefined();
 });
 
+it('renews an access token that the server has forgotten, once', async () => {
+  let forgets = true;
+  const { asked, auth } = await setUp(({ path, authorization }) =>
+    path === '/auth/socket-ticket' && (forgets || authorization === 'Bearer a1')
+      ? [401, { error: { code: 'identity.unauthenticated', message: 'unknown token' } }]
+      : undefined,
+  );
+  await auth.signIn('a@example.com', 'secret');
+  await expect(auth.socketTicket()).rejects.toMatchObject({ code: 'identity.unauthenticated' });
+  expect(asked.map(({ path }) => path)).toEqual([
+    '/auth/sign-in',
+    '/auth/socket-ticket',
+    '/auth/refresh',
+    '/auth/socket-ticket',
+  ]);
+  forgets = false;
+  expect(await auth.socketTicket()).toBe('t5');
+});
+
 it('in a page asks by cookie, without a token of its own', async () => {
   const { asked, url } = await setUp();
   const auth = new AuthClient({ url, browser: true });

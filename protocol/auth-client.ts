@@ -71,9 +71,18 @@ export class AuthClient {
     return (await this.refresh()).accessToken;
   }
 
-  /** A ticket for one socket. */
+  /** A ticket for one socket. An access token that the server has forgotten is renewed once. */
   async socketTicket(): Promise<string> {
-    return fetchTicket(await this.accessToken(), (path, init) => this.#post(path, {}, init));
+    const post = (path: string, headers: Record<string, string>) => this.#post(path, {}, headers);
+    const accessToken = await this.accessToken();
+    try {
+      return await fetchTicket(accessToken, post);
+    } catch (error) {
+      if (!(error instanceof TsumugiError) || error.code !== 'identity.unauthenticated') throw error;
+      // Somebody else may have renewed it meanwhile.
+      if (this.#tokens?.accessToken === accessToken) await this.refresh();
+      return fetchTicket(await this.accessToken(), post);
+    }
   }
 
   /** Ends the session, or all of the account's. */
