@@ -31,9 +31,14 @@ function fields(schema: Schema, prefix: string): Row[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, field]) => {
     const path = prefix + name;
     const optional = schema.required?.includes(name) !== true;
-    const row = { path, optional, type: typeOf(field), limits: limitsOf(field), description: field.description ?? '' };
+    const row = { path, optional, type: typeOf(field), limits: limitsOf(field), description: saysMore(field) };
     return [row, ...inner(field, path)];
   });
+}
+
+/** Descriptions that only repeat the type are left out. */
+function saysMore({ description = '' }: Schema): string {
+  return description === 'A UUID.' ? '' : description;
 }
 
 function inner(field: Schema, path: string): Row[] {
