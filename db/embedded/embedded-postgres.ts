@@ -122,7 +122,8 @@ async function make(place: Place, options: ClusterOptions): Promise<void> {
   }
   const unfinished = join(dirname(place.folder), `${prefix}${process.pid}`);
   makeOwned(unfinished, place.user);
-  await initialize({ ...options, folder: unfinished });
+  const careless = options.settings?.includes('fsync=off') ?? false;
+  await initialize({ ...options, folder: unfinished }, careless ? ['--no-sync'] : []);
   renameSync(unfinished, place.folder);
 }
 

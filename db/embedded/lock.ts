@@ -26,8 +26,7 @@ export function takeLock(
   try {
     while (!tryLink(draft, path)) {
       const holder = readHolder(path);
-      if (holder && isAlive(holder.pid, holder.startTime) && holder.pid !== self.pid)
-        throw alreadyRunning(folder, holder);
+      if (holder && isAlive(holder.pid, holder.startTime)) throw alreadyRunning(folder, holder);
       removeStale(path, holder, folder, self);
     }
   } finally {
