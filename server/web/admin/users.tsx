@@ -48,10 +48,14 @@ export function Users() {
                 <span class="row-words">
                   <strong>{user.displayName || user.maskedEmail}</strong>
                   <span>
-                    {user.maskedEmail} · {user.status} · {user.roles.join(', ')}
-                    {user.lastSignInAt !== null && (
-                      <> · {t('settings.lastSeen', { ago: formatAgo(user.lastSignInAt) })}</>
-                    )}
+                    {[
+                      user.maskedEmail,
+                      user.status,
+                      ...user.roles,
+                      ...(user.lastSignInAt === null
+                        ? []
+                        : [t('settings.lastSeen', { ago: formatAgo(user.lastSignInAt) })]),
+                    ].join(' · ')}
                   </span>
                 </span>
                 <button

@@ -39,7 +39,7 @@ export function knotShape(seed: string): KnotShape {
 }
 
 /** The cord is cut where it passes the plane of the ring: between two cuts it lies wholly above or below it. */
-export function knotPaths(shape: KnotShape, samplesPerPiece = 14): KnotPaths {
+export function knotPaths(shape: KnotShape, samplesPerPiece = 22): KnotPaths {
   const under: string[] = [];
   const over: string[] = [];
   const pieces = shape.through * 2;
