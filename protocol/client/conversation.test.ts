@@ -125,6 +125,21 @@ describe('a conversation', () => {
     expect(texts(conversation)).toEqual(['Hello', 'One two three']);
   });
 
+  it('gets the rest and the end of an answer that ended while it was away, where the server still has them', async () => {
+    const { server, client, chat } = await setUp();
+    chat.resumesEnded = true;
+    const conversation = await client.conversation(conversationId);
+    const generation = await conversation.send('Hello');
+    chat.pieces = ['One ', 'two ', 'three'];
+    chat.delta(0, 1);
+    await when(conversation, () => generation.text === 'One ');
+    chat.finish(false);
+    server.connections[0]?.socket.terminate();
+    expect(await generation.done).toMatchObject({ text: 'One two three', ledger: { seq: 1 } });
+    expect(texts(conversation)).toEqual(['Hello', 'One two three']);
+    expect(server.connections[1]?.commands.map(({ type }) => type)).toEqual(['chat.attach']);
+  });
+
   it('resumes from where it was instead of asking for the whole text', async () => {
     const { server, client, chat } = await setUp();
     const conversation = await client.conversation(conversationId);

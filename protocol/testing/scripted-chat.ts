@@ -35,6 +35,8 @@ export class ScriptedChat {
   answerNumber = 500;
   /** Whether `after` is honoured. */
   resumes = true;
+  /** Whether it is honoured for an answer that has ended too, as the server does for a while. */
+  resumesEnded = false;
   /** Answers what the script of a test does not answer itself. */
   onOther: (connection: ScriptedConnection, command: Command) => void = () => {};
 
@@ -137,7 +139,11 @@ export class ScriptedChat {
 
   #attach(connection: ScriptedConnection, command: Command): void {
     const after = command.body['after'] as { seq: number; epoch: number } | undefined;
-    const resumed = this.running && this.resumes && after?.epoch === this.epoch && after.seq < this.pieces.length;
+    const resumed =
+      (this.running || this.resumesEnded) &&
+      this.resumes &&
+      after?.epoch === this.epoch &&
+      after.seq < this.pieces.length;
     const running = this.running ? this.describe() : null;
     connection.reply(command.id, {
       conversation: {
@@ -156,5 +162,6 @@ export class ScriptedChat {
       resumed,
     });
     if (resumed) this.delta(after.seq + 1);
+    if (resumed && !this.running) this.done();
   }
 }
