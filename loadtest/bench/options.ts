@@ -13,7 +13,7 @@ export type BenchOptions = {
   codec: 'json' | 'msgpack';
   accounts: number;
   out: string | undefined;
-  /** Folder for a CPU profile of the server. */
+  /** Folder for CPU profiles; it exists. */
   profile: string | undefined;
 };
 
@@ -25,7 +25,7 @@ export const help = `npm run bench -- [options]
   --rounds <n>       rounds over all servers in turn (3; 1 with --quick)
   --codec <name>     subprotocol of the load: json or msgpack (json)
   --out <file>       where the JSON goes (loadtest/results/<time>.json)
-  --profile <dir>    writes a CPU profile of the server there
+  --profile <dir>    writes CPU profiles of the windows of `cpu` there; they cost, so the numbers are not to be used
 `;
 
 /** @throws Error that names the option which is wrong. */

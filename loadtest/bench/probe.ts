@@ -2,13 +2,16 @@
  * Preloaded (`--import`) into every measured process, the peers like the server: says what the process has used, on request.
  * It does nothing between requests, so that it costs nothing in a measurement.
  */
+import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 import { answerCommands } from './ipc.ts';
 
 /** `cpuUs`: user and system time of all threads since the start. `loopP99Ms`: since the last `watch-loop`. */
 export type ProbeReading = { cpuUs: number; rssBytes: number; heapBytes: number; loopP99Ms: number };
-export type ProbeCommand = 'read' | 'collect' | 'watch-loop';
+/** `profile` begins a CPU profile, and writes it when it comes again with a file. */
+export type ProbeCommand = 'read' | 'collect' | 'watch-loop' | { profile: 'begin' | `${string}.cpuprofile` };
 
 const loop = monitorEventLoopDelay({ resolution: 10 });
 
@@ -18,7 +21,25 @@ function read(): ProbeReading {
   return { cpuUs: user + system, rssBytes: rss, heapBytes: heapUsed, loopP99Ms: loop.percentile(99) / 1e6 };
 }
 
-function handle(command: ProbeCommand): ProbeReading {
+let profiling: Session | undefined;
+
+async function profile(file: 'begin' | `${string}.cpuprofile`): Promise<void> {
+  if (file === 'begin') {
+    profiling = new Session();
+    profiling.connect();
+    await profiling.post('Profiler.enable');
+    await profiling.post('Profiler.setSamplingInterval', { interval: 250 });
+    await profiling.post('Profiler.start');
+    return;
+  }
+  const ended = await profiling?.post('Profiler.stop');
+  profiling?.disconnect();
+  profiling = undefined;
+  if (ended) writeFileSync(file, JSON.stringify(ended.profile));
+}
+
+async function handle(command: ProbeCommand): Promise<ProbeReading> {
+  if (typeof command === 'object') await profile(command.profile);
   if (command === 'watch-loop') {
     loop.reset();
     loop.enable();

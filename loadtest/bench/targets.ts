@@ -99,7 +99,7 @@ export async function startServer(model: Model, options: BenchOptions): Promise<
   try {
     const running = await Running.start({
       name: 'tsumugi',
-      args: [...(options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : []), script('server/main.ts')],
+      args: [script('server/main.ts')],
       env,
       core: cores.measured,
       probed: true,

@@ -24,7 +24,7 @@ export async function measureCpu(
       const load = await openLoad(client, target, cpuStreams, model);
       await client.call({ do: 'start', group: load.group, staggerMs: answerMs });
       await delay(answerMs + 500);
-      details[target.name]?.push(await measureWindow(load, options.windowS));
+      details[target.name]?.push(await measureWindow(load, options.windowS, options.profile));
       problems.push(...(await closeLoad(load)).problems);
     }
   }

@@ -31,8 +31,12 @@ export async function openLoad(
   return { client, target, group };
 }
 
-/** Counts for `seconds`. */
-export async function measureWindow({ client, target, group }: Load, seconds: number): Promise<Window> {
+/** Counts for `seconds`. With `profileDir` a CPU profile of the process is written there; it costs, so the numbers are then not to be used. */
+export async function measureWindow(
+  { client, target, group }: Load,
+  seconds: number,
+  profileDir?: string,
+): Promise<Window> {
   const sample = async () => {
     const count = await client.call<ClientCount>({ do: 'count', group });
     return {
@@ -42,10 +46,12 @@ export async function measureWindow({ client, target, group }: Load, seconds: nu
       at: performance.now(),
     };
   };
+  if (profileDir) await target.running.read({ profile: 'begin' });
   const from = await sample();
   await target.running.read('watch-loop');
   await delay(seconds * 1_000);
   const to = await sample();
+  if (profileDir) await target.running.read({ profile: `${profileDir}/${target.name}-${Date.now()}.cpuprofile` });
   return {
     seconds: (to.at - from.at) / 1_000,
     cpuUs: to.probe.cpuUs - from.probe.cpuUs,
