@@ -25,7 +25,7 @@ export const help = `npm run bench -- [options]
   --rounds <n>       rounds over all servers in turn (3; 1 with --quick)
   --codec <name>     subprotocol of the load: json or msgpack (json)
   --out <file>       where the JSON goes (loadtest/results/<time>.json)
-  --profile <dir>    writes CPU profiles of the windows of `cpu` there; they cost, so the numbers are not to be used
+  --profile <dir>    writes CPU profiles of the CPU windows there; profiling costs, so ignore the numbers
 `;
 
 /** @throws Error that names the option which is wrong. */
