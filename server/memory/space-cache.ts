@@ -16,6 +16,9 @@ export type SpaceLimits = {
   refreshMs: number;
 };
 
+/** Asked for its dimensions when a space is made, not before: they may not be known at the start. */
+export type VectorModel = { readonly model: string; readonly dimensions: number };
+
 type Cached = {
   readonly space: VectorSpace;
   /** The first reading; everybody who comes meanwhile waits for the same one. */
@@ -28,18 +31,16 @@ type Cached = {
 export class SpaceCache {
   readonly #db: Database;
   readonly #clock: Clock;
-  readonly #model: string;
-  readonly #dimensions: number;
+  readonly #model: VectorModel;
   readonly #limits: SpaceLimits;
   /** In the order of use, the longest unused first. */
   readonly #cached = new Map<string, Cached>();
   #bytes = 0;
 
-  constructor(db: Database, clock: Clock, model: { model: string; dimensions: number }, limits: SpaceLimits) {
+  constructor(db: Database, clock: Clock, model: VectorModel, limits: SpaceLimits) {
     this.#db = db;
     this.#clock = clock;
-    this.#model = model.model;
-    this.#dimensions = model.dimensions;
+    this.#model = model;
     this.#limits = limits;
   }
 
@@ -81,7 +82,7 @@ export class SpaceCache {
   }
 
   async #load(name: string, key: SpaceKey): Promise<VectorSpace> {
-    const space = new VectorSpace(this.#dimensions, this.#limits.maxRowsPerSpace);
+    const space = new VectorSpace(this.#model.dimensions, this.#limits.maxRowsPerSpace);
     const cached: Cached = { space, loaded: Promise.resolve(), checking: undefined, checkedMs: 0, bytes: 0 };
     this.#cached.set(name, cached);
     cached.loaded = this.#check(name, key, cached);
@@ -104,7 +105,7 @@ export class SpaceCache {
   async #read(name: string, key: SpaceKey, cached: Cached): Promise<void> {
     const { space } = cached;
     const rows = await this.#db.asService((tx) =>
-      readVectors(tx, key, this.#model, space.lastPlace, this.#limits.maxRowsPerSpace),
+      readVectors(tx, key, this.#model.model, space.lastPlace, this.#limits.maxRowsPerSpace),
     );
     space.append(rows);
     cached.checkedMs = this.#clock.now();
