@@ -1,8 +1,12 @@
-/** Entry of worker threads that fail on demand; for the tests of the pool. The first text of `memory/embed-text` says how. */
-import run, { type TaskAnswer, type TaskCall } from '../worker.ts';
+/**
+ * Entry of worker threads that fail on demand; for the tests of the pool. The first text of `memory/embed-text` says how. Loads
+ * no tables, so that a thread which replaces a dead one is there at once.
+ */
+import { embedTexts } from '../memory/embed-text.ts';
+import type { TaskAnswer, TaskCall } from '../worker.ts';
 
 export default function runOrFail(call: TaskCall): TaskAnswer | Promise<TaskAnswer> {
-  if (call.task !== 'memory/embed-text') return run(call);
+  if (call.task !== 'memory/embed-text') return { ok: true, value: undefined };
   const [command = '', argument] = call.input.texts;
   switch (command) {
     case 'exit':
@@ -19,7 +23,7 @@ export default function runOrFail(call: TaskCall): TaskAnswer | Promise<TaskAnsw
     case 'exit once': {
       const flag = new Int32Array((call.input as unknown as { flag: SharedArrayBuffer }).flag);
       if (Atomics.add(flag, 0, 1) === 0) process.exit(1);
-      return run(call);
+      return embed(call);
     }
     case 'spin':
       for (;;);
@@ -32,6 +36,10 @@ export default function runOrFail(call: TaskCall): TaskAnswer | Promise<TaskAnsw
       return { ok: true, value: argument };
     }
     default:
-      return run(call);
+      return embed(call);
   }
+}
+
+function embed({ input }: Extract<TaskCall, { task: 'memory/embed-text' }>): TaskAnswer {
+  return { ok: true, value: embedTexts(input.texts, input.dimensions) };
 }
