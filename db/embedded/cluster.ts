@@ -148,12 +148,8 @@ function start(program: string, options: ClusterOptions, args: string[]): ChildP
     cwd: '/',
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: '/usr/bin:/bin',
-      LC_ALL: 'C',
-      TZ: 'UTC',
-      ...(process.env['SystemRoot'] ? { SystemRoot: process.env['SystemRoot'] } : {}),
-    },
+    // Nothing of the server's environment: it may hold keys.
+    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
   });
   return child;
 }
