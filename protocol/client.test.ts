@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ClientClock } from './client/environment.ts';
 import { TsumugiError } from './client/error.ts';
 import { TsumugiClient, type TsumugiClientOptions } from './client.ts';
 import { closeCodes } from './close-code.ts';
@@ -95,6 +96,31 @@ describe('requests', () => {
     await expect(
       client.request('identity.change_password', { currentPassword: 'a', newPassword: '1234567890' }),
     ).resolves.toEqual({});
+  });
+
+  it('stay away as long as a draining server asks for, from its close on', async () => {
+    const delays: number[] = [];
+    const clock: ClientClock = {
+      now: () => Date.now(),
+      after(delayMs, task) {
+        delays.push(delayMs);
+        const timer = setTimeout(task, Math.min(delayMs, 20));
+        return { cancel: () => clearTimeout(timer) };
+      },
+    };
+    const { server, client } = await setUp({ clock });
+    await client.connect();
+    const told = new Promise((resolve) => client.on('gateway.draining', resolve));
+    server.connections[0]?.push('gateway.draining', { reconnectInMs: 777 });
+    await told;
+    expect(client.state).toBe('connected');
+    server.connections[0]?.socket.close(closeCodes.going_away.code);
+    await stateOf(client, 'connected');
+    expect(delays.filter((ms) => ms === 777)).toHaveLength(1);
+    // The next connection owes nothing to the last.
+    server.connections[1]?.socket.close(closeCodes.resume.code);
+    await stateOf(client, 'connected');
+    expect(delays.filter((ms) => ms === 777)).toHaveLength(1);
   });
 
   it('end by their time limit and by their signal, and a late answer is dropped', async () => {

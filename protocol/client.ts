@@ -81,7 +81,8 @@ export class TsumugiClient {
   #connections = 0;
   #failures = 0;
   #connectedAtMs: number | undefined;
-  #notBeforeMs = 0;
+  /** Asked for by a server that goes down: how long to stay away after it has closed the connection. */
+  #stayAwayMs = 0;
 
   constructor(options: TsumugiClientOptions) {
     this.#options = options;
@@ -243,7 +244,7 @@ export class TsumugiClient {
     this.#hello = hello;
     this.#connections += 1;
     this.#connectedAtMs = this.#clock.now();
-    this.#notBeforeMs = 0;
+    this.#stayAwayMs = 0;
     this.#beat();
     // Conversations attach first, so that what is sent again finds them listening.
     this.#setState('connected');
@@ -257,8 +258,7 @@ export class TsumugiClient {
       return;
     }
     const body = frame['body'];
-    if (frame.type === 'gateway.draining')
-      this.#notBeforeMs = this.#clock.now() + (body as DownBody<'gateway.draining'>).reconnectInMs;
+    if (frame.type === 'gateway.draining') this.#stayAwayMs = (body as DownBody<'gateway.draining'>).reconnectInMs;
     for (const listener of [...(this.#listeners.get(frame.type) ?? [])]) guarded(() => listener(body as never));
   }
 
@@ -283,7 +283,7 @@ export class TsumugiClient {
     this.#connectedAtMs = undefined;
     const after = reconnectAfter(code);
     if (after === 'never') this.#shut(closedBy(code, reason));
-    else this.#wait(after, Math.max(0, this.#notBeforeMs - this.#clock.now()));
+    else this.#wait(after, this.#stayAwayMs);
   }
 
   #wait(after: Exclude<Reconnect, 'never'>, atLeastMs: number): void {

@@ -28,6 +28,11 @@ export const ping = defineUp('gateway.ping', {
 });
 
 export const draining = defineDown('gateway.draining', {
-  says: 'This server goes down; the socket is closed soon. Reconnect after `reconnectInMs`.',
-  body: Type.Object({ reconnectInMs: Type.Integer({ minimum: 0 }) }),
+  says: 'This server goes down; the socket is closed with 4001, at the latest when the answer being read has ended. Then wait `reconnectInMs` and reconnect.',
+  body: Type.Object({
+    reconnectInMs: Type.Integer({
+      minimum: 0,
+      description: 'From the close on. Random, so that clients do not all come back at once.',
+    }),
+  }),
 });

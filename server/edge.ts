@@ -4,6 +4,7 @@ import { chatFrames } from './chat/frames.ts';
 import type { Clock } from './clock.ts';
 import { companionFrames } from './companion/frames.ts';
 import type { Config } from './config.ts';
+import type { Connection } from './gateway/connection.ts';
 import { gatewayFrames } from './gateway/frames.ts';
 import { Gateway } from './gateway/gateway.ts';
 import { StaticFiles } from './gateway/static-files.ts';
@@ -72,12 +73,33 @@ export async function openEdge(parts: Parts): Promise<OpenEdge> {
   return { gateway, drain };
 }
 
-/** New answers are refused, running ones may end, then the sockets are told to go elsewhere. */
+/**
+ * Takes nobody in; after the time that a load balancer needs, refuses new answers and sends the clients elsewhere. Who reads
+ * an answer of this server stays until it has ended, at most for the grace time.
+ */
 async function drainEdge({ config, clock, services }: Parts, gateway: Gateway): Promise<void> {
-  services.turns.drain();
-  const graceIsOver = new Promise<void>((resolve) => void clock.after(config.drainTimeoutMs, resolve));
-  await Promise.race([services.hub.idle(), graceIsOver]);
-  await gateway.drain();
+  const { hub, turns } = services;
+  const pause = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve));
+  gateway.refuseUpgrades();
+  if (config.drainDelayMs > 0) await pause(config.drainDelayMs);
+  turns.drain();
+  const graceIsOver = pause(config.drainTimeoutMs);
+  await Promise.all([
+    gateway.drain({ busy: () => busyNow(hub), until: graceIsOver }),
+    // Answers that nobody reads are finished all the same.
+    Promise.race([hub.idle(), graceIsOver]),
+  ]);
+}
+
+/** Busy is who waits for the answer of a command, or reads an answer that is written here, up to its `chat.done`. */
+function busyNow(hub: Services['hub']): (connection: Connection) => boolean {
+  const byUser = Map.groupBy(hub.running(), ({ facts }) => facts.userId);
+  return (connection) => {
+    if (connection.inFlight > 0) return true;
+    const running = byUser.get(connection.userId) ?? [];
+    // Between its last piece and `chat.done` an answer is nobody's stream any more, and still awaited.
+    return running.some((generation) => generation.ended || connection.follows(generation.key));
+  };
 }
 
 function allHandlers({ identity, billing, companion, chat, turns, traces }: Services, clock: Clock): AllHandlers {

@@ -376,6 +376,14 @@ const operation = {
       says: 'How long a stop waits for running answers before they are interrupted.',
     },
   ),
+  drainDelayMs: integer(
+    'DRAIN_DELAY_MS',
+    { min: 0, max: 10 * minute },
+    {
+      default: 0,
+      says: 'How long a stop only says so at `/readyz` before it closes sockets: the time a load balancer needs to notice.',
+    },
+  ),
 } as const;
 
 /** In the order in which they are shown. */

@@ -143,6 +143,18 @@ describe('a reader that stops', () => {
     expect((await client.frame((f) => f.body?.['text'] === 'and on')).type).toBe('chat.delta');
   });
 
+  it('that has just come goes on from where it was, however far that lies behind', async () => {
+    const { client, connection } = await openPair({ limits: { snapshotBehindUnits: 100 } });
+    const stream = new GrowingText();
+    for (let i = 0; i < 10; i++) stream.grow(PIECE);
+    stream.ended = true;
+    connection.addStream(stream, { epoch: 1, seq: 0, offset: PIECE.length });
+    connection.push(stream.done());
+    await client.frame((f) => f.type === 'chat.done');
+    expect(client.frames.map((f) => f.type)).toEqual(['gateway.hello', 'chat.delta', 'chat.done']);
+    expect(PIECE + String(client.frames[1]?.body?.['text']) === stream.text).toBe(true);
+  });
+
   it('is closed with `resume` when pushes pile up beyond the hard limit', async () => {
     const { client, connection, gateway } = await openPair({ limits: { hardQueueBytes: 100_000 } });
     const stream = new GrowingText();

@@ -98,6 +98,11 @@ export class Connection implements Peer, Caller, Bucket, OutboxOwner {
     this.#outbox?.wakeStream(key);
   }
 
+  /** True while it has a stream of this key that it has not read to its end. */
+  follows(key: string): boolean {
+    return this.#outbox?.follows(key) === true;
+  }
+
   onClose(task: (peer: Peer) => void): void {
     if (this.#onClose === undefined) this.#onClose = [task];
     else this.#onClose.push(task);

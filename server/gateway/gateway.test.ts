@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { reconnectAfter } from '../../protocol/close-code.ts';
 import { subprotocols } from '../../protocol/codec.ts';
 import { systemClock } from '../clock.ts';
 import type { Principal } from '../http.ts';
@@ -211,24 +210,6 @@ describe('ending connections', () => {
     gateway.closeUser(USER_ID, 'resume');
     await client.closed;
     expect([opened, codes]).toEqual([1, [4000]]);
-  });
-});
-
-describe('draining', () => {
-  it('tells every client, closes all with a code to come back now, and takes nobody in', async () => {
-    const { url, gateway, httpUrl } = await start();
-    const clients = await Promise.all(
-      Array.from({ length: 120 }, (_, i) => TestClient.open(url, subprotocols[i % 2], `user-${i}`)),
-    );
-    expect(gateway.draining).toBe(false);
-    const drained = gateway.drain(100);
-    expect(gateway.draining).toBe(true);
-    const codes = await Promise.all(clients.map((client) => client.closed));
-    await drained;
-    expect(new Set(codes)).toEqual(new Set([4001]));
-    expect(reconnectAfter(4001)).toBe('now');
-    expect(clients.every((client) => client.frames.some((f) => f.type === 'gateway.draining'))).toBe(true);
-    await expect(fetch(httpUrl)).rejects.toThrow();
   });
 });
 

@@ -12,6 +12,7 @@ import type { AllHandlers } from '../handlers.ts';
 import type { Authenticator, Route } from '../http.ts';
 import type { Connection } from './connection.ts';
 import { Dispatcher } from './dispatch.ts';
+import { Drain, type DrainOptions } from './drain.ts';
 import { FrameEncoder } from './frame-encoder.ts';
 import { HttpEndpoint } from './http-endpoint.ts';
 import type { ReplyContext } from './http-reply.ts';
@@ -46,7 +47,6 @@ export type GatewayOptions = {
 };
 
 const SWEEP_MS = 5000;
-const DRAIN_STEP_MS = 50;
 
 export class Gateway {
   readonly connections: ConnectionRegistry;
@@ -90,7 +90,7 @@ export class Gateway {
     this.#app = this.#createApp(upgrader);
   }
 
-  /** True once `drain` was called; `/readyz` says so. */
+  /** True once upgrades are refused. */
   get draining(): boolean {
     return this.#draining;
   }
@@ -137,23 +137,19 @@ export class Gateway {
     return connection !== undefined;
   }
 
-  /**
-   * Stops accepting, tells every client, and closes the sockets spread over `overMs`, so that they do not all reconnect at
-   * once. Resolves when none is left; then `close` ends the rest.
-   */
-  async drain(overMs = 2000): Promise<void> {
-    if (this.#draining) return;
+  /** From now on upgrades are refused with `draining`; everything else goes on. */
+  refuseUpgrades(): void {
     this.#draining = true;
-    this.#stopListening();
-    for (const connection of this.connections) {
-      connection.push({ type: 'gateway.draining', body: { reconnectInMs: 0 } });
-    }
-    const steps = Math.max(1, Math.ceil(overMs / DRAIN_STEP_MS));
-    while (this.connections.count > 0 && !this.#closed) {
-      const batch = Math.max(50, Math.ceil(this.connections.count / steps));
-      closeAll([...this.connections].slice(0, batch), 'going_away');
-      if (this.connections.count > 0) await this.#pause(DRAIN_STEP_MS);
-    }
+  }
+
+  /**
+   * Takes nobody in, tells every client and closes the sockets in batches, the idle ones first. HTTP is served on until
+   * `close`, so that whoever balances the load sees why. Resolves when no socket is left.
+   */
+  async drain(options: Partial<DrainOptions> = {}): Promise<void> {
+    this.#draining = true;
+    const drain = new Drain(this.connections, this.#options.clock, options);
+    await drain.run(() => this.#closed);
   }
 
   /** Ends everything at once. Idempotent. */
@@ -263,10 +259,6 @@ export class Gateway {
   #stopListening(): void {
     if (this.#listenSocket !== undefined) this.#uws.us_listen_socket_close(this.#listenSocket);
     this.#listenSocket = undefined;
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#options.clock.after(ms, resolve));
   }
 }
 

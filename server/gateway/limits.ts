@@ -34,7 +34,8 @@ export const defaultLimits: GatewayLimits = {
   maxFrameBytes: 128 * 1024,
   softBufferBytes: 64 * 1024,
   hardQueueBytes: 512 * 1024,
-  snapshotBehindUnits: 16 * 1024,
+  // Beyond any answer of a usual length, so that only who really stopped reading loses the single pieces.
+  snapshotBehindUnits: 64 * 1024,
   stallMs: 60_000,
   idleTimeoutS: 120,
   framesPerConnection: { perSecond: 50, burst: 200 },

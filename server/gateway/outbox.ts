@@ -2,7 +2,7 @@
  * What waits for one socket, and the ladder of back pressure:
  * 1. below the soft limit everything is sent as it comes;
  * 2. above it a stream is only marked, and pulled as one merged piece when the socket drains;
- * 3. a reader too far behind, or of another epoch, gets one snapshot;
+ * 3. a reader that fell too far behind, or is of another epoch, gets one snapshot;
  * 4. when waiting pushes pass the hard limit, or the client takes nothing for too long, the socket closes with `resume`.
  *
  * Pushes and marks of streams share one queue, so that their order holds. An idle connection has no outbox at all.
@@ -13,7 +13,14 @@ import type { OutboxHost } from './outbox-host.ts';
 import type { SafeSocket } from './socket.ts';
 
 /** One stream that this connection follows. */
-type Reader = { source: StreamSource; cursor: Cursor; queued: boolean; gone: boolean };
+type Reader = {
+  source: StreamSource;
+  cursor: Cursor;
+  queued: boolean;
+  gone: boolean;
+  /** Nothing has been sent of it: it was promised to go on from its cursor, however far behind that is. */
+  fresh: boolean;
+};
 
 /** The connection, as far as its outbox needs it. */
 export interface OutboxOwner {
@@ -78,7 +85,7 @@ export class Outbox {
     for (const reader of this.#readers.filter((one) => one.source.ended && !one.queued)) {
       this.removeStream(reader.source.key);
     }
-    const reader = { source, cursor, queued: false, gone: false };
+    const reader = { source, cursor, queued: false, gone: false, fresh: true };
     this.#readers.push(reader);
     this.#mark(reader);
   }
@@ -87,6 +94,10 @@ export class Outbox {
     const place = this.#readers.findIndex((reader) => reader.source.key === key);
     const [reader] = place < 0 ? [] : this.#readers.splice(place, 1);
     if (reader) reader.gone = true;
+  }
+
+  follows(key: string): boolean {
+    return this.#readers.some((reader) => reader.source.key === key);
   }
 
   wakeStream(key: string): void {
@@ -181,7 +192,8 @@ export class Outbox {
     reader.queued = false;
     if (reader.gone) return 0;
     const { source, cursor } = reader;
-    const behind = source.length - cursor.offset > this.#host.limits.snapshotBehindUnits;
+    const behind = !reader.fresh && source.length - cursor.offset > this.#host.limits.snapshotBehindUnits;
+    reader.fresh = false;
     const push = behind || source.epoch !== cursor.epoch ? this.#snapshot(reader) : source.next(cursor);
     if (source.ended) this.removeStream(source.key);
     if (push === undefined) return 0;

@@ -12,6 +12,7 @@ import { AppError } from '../errors.ts';
 import type { Authenticator, Principal } from '../http.ts';
 import { clientAddress } from './address.ts';
 import { Connection } from './connection.ts';
+import { drainLimits } from './drain.ts';
 import { type ReplyContext, sendError } from './http-reply.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
@@ -81,7 +82,7 @@ export class Upgrader {
   /** What can be refused without asking anybody. */
   #check(request: UpgradeRequest): Subprotocol {
     const { registry, limits, isDraining } = this.#options;
-    if (isDraining()) throw new AppError('draining');
+    if (isDraining()) throw new AppError('draining', { retryAfterMs: drainLimits.retryUpgradeMs });
     if (registry.count + this.#pending > limits.maxConnections) throw new AppError('busy');
     if (registry.countOfAddress(request.address) >= limits.maxConnectionsPerAddress) {
       throw tooMany('connections from this address');
@@ -115,7 +116,7 @@ export class Upgrader {
 
   #open(res: HttpResponse, request: UpgradeRequest, subprotocol: Subprotocol, principal: Principal): void {
     const { registry, limits, clock, hosts, isDraining } = this.#options;
-    if (isDraining()) throw new AppError('draining');
+    if (isDraining()) throw new AppError('draining', { retryAfterMs: drainLimits.retryUpgradeMs });
     const nowMs = clock.now();
     const user = registry.userEntry(principal.userId, nowMs);
     if (user.connections.length >= limits.maxConnectionsPerUser) throw tooMany('connections of this account');
