@@ -153,7 +153,7 @@ export class Dispatcher {
 
   /** Refuses what never became a command. Not logged one by one: a flood must not fill the log as well. */
   #refuse(connection: Connection, id: RequestId | null, error: AppError): void {
-    this.#options.metrics.frameRefused?.(error.code);
+    this.#options.metrics.frameRefused(error.code);
     connection.answer({ type: 'error', id, ...describeAppError(error) });
   }
 }

@@ -9,7 +9,7 @@ export interface GatewayMetrics {
   frameIn(bytes: number): void;
   frameOut(bytes: number): void;
   /** A frame did not become a command: malformed, unknown, too many. */
-  frameRefused?(code: ErrorCode): void;
+  frameRefused(code: ErrorCode): void;
   commandDone(type: string, outcome: 'ok' | ErrorCode, durationMs: number): void;
   /** A socket went over its soft limit. */
   backPressure(): void;
@@ -25,6 +25,7 @@ export const noMetrics: GatewayMetrics = {
   upgradeRefused() {},
   frameIn() {},
   frameOut() {},
+  frameRefused() {},
   commandDone() {},
   backPressure() {},
   snapshotSent() {},

@@ -139,6 +139,7 @@ describe('/metrics', () => {
     const metrics = new Metrics();
     metrics.watch({ sockets: () => 7 });
     metrics.gateway.frameOut(100);
+    metrics.gateway.frameRefused('protocol.malformed');
     metrics.gateway.commandDone('chat.send', 'busy', 12);
     metrics.gateway.requestDone('GET', '/auth/sign-in', 200, 3);
     metrics.chat.firstToken(40);
@@ -150,6 +151,7 @@ describe('/metrics', () => {
     for (const line of [
       'tsumugi_frames_out_total 2',
       'tsumugi_frame_bytes_out_total 150',
+      'tsumugi_frames_refused_total{code="protocol.malformed"} 1',
       'tsumugi_commands_total{type="chat.send",outcome="busy"} 1',
       'tsumugi_http_requests_total{method="GET",route="/auth/sign-in",status="200"} 1',
       'tsumugi_first_token_seconds_count 1',

@@ -26,6 +26,7 @@ export class Metrics {
   readonly #refusals = new TallyByLabel();
   readonly #framesIn = new Tally();
   readonly #framesOut = new Tally();
+  readonly #framesRefused = new TallyByLabel();
   readonly #bytesIn = new Tally();
   readonly #bytesOut = new Tally();
   readonly #commands = new TallyByLabel();
@@ -71,6 +72,12 @@ export class Metrics {
     );
     this.#tally('tsumugi_frames_in_total', 'Frames of clients.', this.#framesIn);
     this.#tally('tsumugi_frames_out_total', 'Frames to clients.', this.#framesOut);
+    this.#labelled(
+      'tsumugi_frames_refused_total',
+      'Frames of clients that did not become a command, by error code.',
+      ['code'],
+      this.#framesRefused,
+    );
     this.#tally('tsumugi_frame_bytes_in_total', 'Bytes of frames of clients.', this.#bytesIn);
     this.#tally('tsumugi_frame_bytes_out_total', 'Bytes of frames to clients.', this.#bytesOut);
     this.#labelled('tsumugi_commands_total', 'Commands, by type and outcome.', ['type', 'outcome'], this.#commands);
@@ -104,6 +111,7 @@ export class Metrics {
       this.#framesOut.add(1);
       this.#bytesOut.add(bytes);
     },
+    frameRefused: (code: string): void => this.#framesRefused.add(1, code),
     commandDone: (type: string, outcome: string, durationMs: number): void => {
       this.#commands.add(1, type, outcome);
       this.#commandTime.observe(durationMs / 1000);
