@@ -8,7 +8,8 @@ export const MessageText = Type.String({ minLength: 1, maxLength: 20_000, descri
 export const ClientMessageId = Type.String({
   minLength: 1,
   maxLength: 64,
-  description: 'Chosen by the client; sending it again never makes a second message.',
+  pattern: '^[ -~]+$',
+  description: 'Chosen by the client, printable ASCII; sending it again never makes a second message.',
 });
 const Revision = Type.Integer({
   minimum: 0,
