@@ -1,19 +1,10 @@
 /** Puts the domains together: each gets what it needs of those to its left, as narrow interfaces. Wiring only, no rules. */
-import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { ColumnKeys, openMasterKeys } from '../db/keys/column-keys.ts';
 import { WorkerPool } from '../workers/pool.ts';
 import { BillingService } from './billing/service.ts';
-import { Audience } from './chat/audience.ts';
-import { GenerationHub } from './chat/hub.ts';
-import type { MemoryAccess, Presence, TokenMeter } from './chat/needs.ts';
-import { Recovery } from './chat/recovery.ts';
-import { ChatService } from './chat/service.ts';
-import { Settler } from './chat/settler.ts';
-import { TraceReader } from './chat/trace.ts';
-import { TurnMaterials } from './chat/turn-materials.ts';
-import { Turns } from './chat/turns.ts';
+import type { Presence, TokenMeter } from './chat/needs.ts';
+import { type ChatOptions, createChat } from './chat/start-chat.ts';
 import type { Clock } from './clock.ts';
 import { seedSamples } from './companion/samples.ts';
 import { CompanionService } from './companion/service.ts';
@@ -80,73 +71,30 @@ export async function startServices(parts: Parts) {
   await seedSamples(db, (avatarId, texts) => memory.teachAvatar(avatarId, texts));
 
   const meter: TokenMeter = { count: (name, texts) => pool.run('billing/meter-tokens', { model: name, texts }) };
-  const chat = startChat({ ...parts, model, meter, billing, memory, companion });
-  await chat.recovery.start();
-  lifecycle.add('recovery', chat.recovery, (running) => running.stop());
-  lifecycle.add('running answers', chat, async ({ hub, turns }) => {
-    turns.drain();
-    await hub.interruptAll();
-  });
+  const chat = createChat(
+    { db, live, model, meter, billing, memory, partners: companion, presence: edge, clock, log, metrics: metrics.chat },
+    chatOptions(config, storage),
+  );
+  await chat.start();
+  lifecycle.add('chat', chat, (running) => running.stop());
   return { pool, model, keys, identity, billing, memory, companion, ...chat };
 }
 
-type ChatParts = Parts & {
-  model: Awaited<ReturnType<typeof openModel>>;
-  meter: TokenMeter;
-  billing: BillingService;
-  memory: MemoryAccess;
-  companion: CompanionService;
-};
-
-function startChat({
-  config,
-  log,
-  clock,
-  metrics,
-  storage,
-  edge,
-  model,
-  meter,
-  billing,
-  memory,
-  companion,
-}: ChatParts) {
-  const { db, live } = storage;
-  // Unique for each start, so that a start over the same data knows what the process before it left.
-  const owner = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const audience = new Audience(edge);
-  const materials = new TurnMaterials({ partners: companion, memory, meter, log, model: model.defaultModel });
-  const hub = new GenerationHub(
-    { model, textLog: live, audience, clock, log, metrics: metrics.chat },
-    { rollUpMs: config.rollUpMs, keepMs: config.liveLogKeepMs, maxRunningPerUser: config.maxRunningGenerationsPerUser },
-  );
-  const settler = new Settler({
-    db,
-    billing,
-    meter,
-    clock,
-    log,
-    events: {
-      settled: (generation, done, balance) => hub.finish(generation, done, balance),
-      superseded: (generation) => hub.forget(generation),
-    },
-  });
-  hub.onEnded((generation) => settler.add(generation));
-  const turns = new Turns(
-    { db, hub, audience, model, partners: companion, memory, meter, billing, clock, materials },
-    {
-      owner,
-      defaultMaxOutputTokens: config.maxOutputTokens,
-      historyTokens: config.historyTokens,
-      memoryTokens: config.memoryTokens,
-    },
-  );
+function chatOptions(config: Config, storage: Storage): ChatOptions {
+  const { rollUpMs, liveLogKeepMs: keepMs, maxRunningGenerationsPerUser: maxRunningPerUser, failover } = config;
+  const { maxOutputTokens, historyTokens, memoryTokens, redisUrl } = config;
+  const { alone } = storage;
+  const manyGateways = redisUrl !== undefined;
   return {
-    hub,
-    turns,
-    chat: new ChatService({ db, hub, audience, materials, clock }),
-    traces: new TraceReader(db, companion, memory),
-    recovery: new Recovery({ db, live, hub, clock, log }, owner, storage.alone),
+    rollUpMs,
+    keepMs,
+    maxRunningPerUser,
+    maxOutputTokens,
+    historyTokens,
+    memoryTokens,
+    manyGateways,
+    alone,
+    failover,
   };
 }
 

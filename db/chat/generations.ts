@@ -5,7 +5,9 @@ import type { GenerationRow } from './rows.ts';
 
 const COLUMNS = `g.id, g.conversation_id as "conversationId", g.user_id as "userId", g.payee_user_id as "payeeUserId",
   g.parent_id as "parentId", g.message_id as "messageId", g.epoch, g.state, g.finish_reason as "finishReason", g.model,
-  g.prompt_tokens as "promptTokens", g.first_turn as "firstTurn", g.trace_json as trace,
+  g.prompt_tokens as "promptTokens", g.first_turn as "firstTurn", g.trace_json as trace, g.owner,
+  g.error_code as "errorCode", g.tokens_in as "tokensIn", g.tokens_out as "tokensOut", g.ledger_seq::float8 as "ledgerSeq",
+  g.ledger_hash as "ledgerHash",
   (select c.avatar_id from chat.conversations c where c.id = g.conversation_id) as "avatarId"`;
 
 export type NewGeneration = {

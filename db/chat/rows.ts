@@ -48,4 +48,11 @@ export type GenerationRow = {
   firstTurn: boolean;
   trace: unknown;
   avatarId: string | null;
+  /** Name of the gateway that writes it, or wrote it last. */
+  owner: string;
+  errorCode: string | null;
+  tokensIn: number | null;
+  tokensOut: number | null;
+  ledgerSeq: number | null;
+  ledgerHash: string | null;
 };

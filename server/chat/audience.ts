@@ -3,6 +3,7 @@ import type { Push } from '../../protocol/down.ts';
 import type { Cursor, Peer } from '../peer.ts';
 import type { Generation } from './generation.ts';
 import type { Presence } from './needs.ts';
+import type { UserNews } from './user-news.ts';
 
 /** Gives one reader what it lacks of an answer, and the end of it where that is known already. */
 export function deliver(peer: Peer, generation: Generation, from: Cursor, done: Push | undefined): void {
@@ -13,11 +14,13 @@ export function deliver(peer: Peer, generation: Generation, from: Cursor, done: 
 
 export class Audience {
   readonly #presence: Presence;
+  readonly #news: UserNews;
   readonly #readers = new Map<string, Set<Peer>>();
   readonly #attachments = new WeakMap<Peer, Set<string>>();
 
-  constructor(presence: Presence) {
+  constructor(presence: Presence, news: UserNews) {
     this.#presence = presence;
+    this.#news = news;
   }
 
   /** From now on `peer` reads the answers of this conversation. False when it did before, or is gone. */
@@ -44,14 +47,26 @@ export class Audience {
     if (readers?.size === 0) this.#readers.delete(conversationId);
   }
 
-  /** Tells every connection of the user; the one that caused it knows already. */
+  /** Tells every connection of the user, on every gateway; the one that caused it knows already. */
   tell(userId: string, push: Push, except?: Peer): void {
+    this.tellHere(userId, push, except);
+    this.#news.tell(userId, push);
+  }
+
+  /** Tells the user's connections on this gateway. */
+  tellHere(userId: string, push: Push, except?: Peer): void {
     for (const peer of this.#presence.peersOf(userId)) if (peer !== except) peer.push(push);
   }
 
   /** Attached connections begin to read the answer from where it stands. */
   beginStream(generation: Generation): void {
     for (const peer of this.#readersOf(generation)) peer.addStream(generation, generation.cursor());
+  }
+
+  /** Another owner writes on, in a new epoch: readers get a snapshot, and then its pieces. */
+  restartStream(generation: Generation): void {
+    const beforeEpoch = { epoch: generation.epoch - 1, seq: -1, offset: 0 };
+    for (const peer of this.#readersOf(generation)) peer.addStream(generation, { ...beforeEpoch });
   }
 
   wake(generation: Generation): void {

@@ -46,10 +46,7 @@ export class Generation implements StreamSource {
   constructor(facts: GenerationFacts, recovered: readonly LogPiece[] = []) {
     this.facts = facts;
     this.key = facts.generationId;
-    for (const piece of recovered) {
-      this.#text += piece.text;
-      this.#ends.push(this.#text.length);
-    }
+    this.append(recovered);
   }
 
   /** What is in the log, and therefore what readers may see. */
@@ -106,6 +103,28 @@ export class Generation implements StreamSource {
     this.#ends.push(this.#text.length);
     this.#writing = undefined;
     this.#cached = undefined;
+  }
+
+  /** Takes pieces that are in the log already, written by another gateway. Known ones change nothing. @returns false at a gap */
+  append(pieces: readonly LogPiece[]): boolean {
+    for (const piece of pieces) {
+      if (piece.seq <= this.lastSeq) continue;
+      if (piece.seq !== this.lastSeq + 1 || piece.offset !== this.#text.length) return false;
+      this.#text += piece.text;
+      this.#ends.push(this.#text.length);
+      this.#cached = undefined;
+    }
+    return true;
+  }
+
+  /** What stands in the log behind `seq`, as one piece for each. */
+  piecesAfter(seq: number): LogPiece[] {
+    const { generationId, epoch } = this.facts;
+    return this.#ends.slice(seq + 1).map((end, index) => {
+      const at = seq + 1 + index;
+      const offset = at === 0 ? 0 : (this.#ends[at - 1] ?? 0);
+      return { generationId, epoch, seq: at, offset, text: this.#text.slice(offset, end) };
+    });
   }
 
   /** The piece on its way did not arrive for sure; it is kept for the next try, unchanged. */

@@ -9,6 +9,7 @@ import type { Audience } from './audience.ts';
 import type { Generation } from './generation.ts';
 import { LogWriter } from './log-writer.ts';
 import type { ChatLog, ChatMetrics, TextLog } from './needs.ts';
+import type { RemoteGenerations } from './remote-generations.ts';
 import type { DoneBody } from './settler.ts';
 
 export type HubOptions = {
@@ -16,11 +17,14 @@ export type HubOptions = {
   /** How long a finished answer can be resumed from memory and its log stays readable. */
   keepMs: number;
   maxRunningPerUser: number;
+  /** Name of this gateway among all. */
+  owner: string;
 };
 type HubParts = {
   model: ChatModel;
   textLog: TextLog;
   audience: Audience;
+  remote: RemoteGenerations;
   clock: Clock;
   log: ChatLog;
   metrics: ChatMetrics;
@@ -47,7 +51,7 @@ export class GenerationHub {
       parts.textLog,
       parts.clock,
       options.rollUpMs,
-      { written: (generation) => this.#written(generation), fenced: (generation) => this.forget(generation) },
+      { written: (generation) => this.#written(generation), fenced: (generation) => this.#fenced(generation) },
       parts,
     );
   }
@@ -73,6 +77,11 @@ export class GenerationHub {
     return this.#options.maxRunningPerUser;
   }
 
+  /** Whether a row that names this owner speaks of this gateway. */
+  owns(owner: string): boolean {
+    return owner === this.#options.owner;
+  }
+
   find(generationId: string): Generation | undefined {
     return this.#running.get(generationId);
   }
@@ -89,6 +98,16 @@ export class GenerationHub {
   start(generation: Generation, request: ChatRequest): void {
     this.#register(generation);
     this.#parts.audience.beginStream(generation);
+    this.#ask(generation, request);
+  }
+
+  /** Takes over what a dead gateway left and lets the model write on behind it. What the provider counts is not the whole. */
+  resume(generation: Generation, request: ChatRequest): void {
+    this.#takeOver(generation);
+    this.#ask(generation, request, (end) => ({ ...end, usage: undefined }));
+  }
+
+  #ask(generation: Generation, request: ChatRequest, toEnd: (end: StreamEnd) => StreamEnd = (end) => end): void {
     generation.handle = this.#parts.model.stream(request, {
       onText: (text) => {
         const first = generation.silent;
@@ -96,7 +115,7 @@ export class GenerationHub {
         if (first) this.#parts.metrics.firstToken(this.#parts.clock.now() - generation.facts.startedAtMs);
         this.#writer.note(generation, first);
       },
-      onEnd: (end) => this.#end(generation, end, false),
+      onEnd: (end) => this.#end(generation, toEnd(end), false),
     });
     // The model may have failed or the user may have stopped before the handle was known.
     if (generation.end !== undefined) generation.handle.abort();
@@ -104,7 +123,7 @@ export class GenerationHub {
 
   /** Takes over what a dead gateway left: its text so far is all there will be. */
   adopt(generation: Generation): void {
-    this.#register(generation);
+    this.#takeOver(generation);
     this.#end(generation, { finishReason: 'aborted', usage: undefined, error: undefined }, false);
   }
 
@@ -134,11 +153,11 @@ export class GenerationHub {
 
   /** The settler has committed the end. */
   finish(generation: Generation, done: DoneBody, balance: number | undefined): void {
-    const { audience, metrics, textLog, clock, log } = this.#parts;
+    const { audience, metrics, textLog, log } = this.#parts;
     const { userId } = generation.facts;
     const push: Push = { type: 'chat.done', body: done };
-    this.#finished.set(generation.key, { generation, done: push });
-    clock.after(this.#options.keepMs, () => this.#finished.delete(generation.key));
+    this.keepFinished(generation, push);
+    this.#parts.remote.forgetFollowers(generation.key);
     // The stream itself is left with its readers: whoever is slow still pulls the rest before this push.
     this.#forget(generation);
     audience.tell(userId, push);
@@ -150,10 +169,25 @@ export class GenerationHub {
       .catch((error: unknown) => log.warn({ error }, 'the log of a finished answer could not be dropped'));
   }
 
-  /** It was ended elsewhere, or taken over by another gateway. */
+  /** An answer that has ended here or elsewhere stays resumable for a moment. */
+  keepFinished(generation: Generation, done: Push): void {
+    this.#finished.set(generation.key, { generation, done });
+    this.#parts.clock.after(this.#options.keepMs, () => this.#finished.delete(generation.key));
+  }
+
+  /** It was ended elsewhere. */
   forget(generation: Generation): void {
     this.#parts.audience.endStream(generation);
     this.#forget(generation);
+  }
+
+  /** Readers anywhere may have seen more or less than the log has: they get what it has. */
+  #takeOver(generation: Generation): void {
+    const { remote, audience } = this.#parts;
+    this.#register(generation);
+    remote.leave(generation.key);
+    remote.announceOwner(generation);
+    audience.restartStream(generation);
   }
 
   #register(generation: Generation): void {
@@ -169,8 +203,19 @@ export class GenerationHub {
     this.#writer.note(generation, true);
   }
 
+  /** Another gateway has taken it over, because it held this one for dead. Readers here go on with what that one writes. */
+  #fenced(generation: Generation): void {
+    const { audience, remote, log } = this.#parts;
+    this.forget(generation);
+    remote
+      .find(generation.key)
+      .then((taken) => taken !== undefined && audience.restartStream(taken))
+      .catch((error: unknown) => log.warn({ error }, 'an answer that was taken over cannot be followed'));
+  }
+
   #written(generation: Generation): void {
     this.#parts.audience.wake(generation);
+    this.#parts.remote.tellFollowers(generation);
     if (!generation.ended || !this.#running.has(generation.key) || this.#handedOver.has(generation)) return;
     this.#handedOver.add(generation);
     this.#settle(generation);

@@ -8,21 +8,27 @@ import type { GenerationRow } from '../../db/chat/rows.ts';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
 import type { Clock } from '../clock.ts';
+import type { ChatRequest } from '../llm/model.ts';
+import type { Continuation } from './continuation.ts';
+import { factsOf } from './facts.ts';
 import { Generation } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
-import type { ChatLog } from './needs.ts';
-import type { StoredTrace } from './prompt.ts';
+import type { ChatLog, TokenMeter } from './needs.ts';
 
 type Parts = {
   db: Database;
   live: Pick<LiveStore, 'acquireLease' | 'releaseLease' | 'renewLeases' | 'readLog' | 'fenceLog'>;
   hub: GenerationHub;
+  meter: TokenMeter;
+  /** Undefined: what was cut off stays cut off. */
+  continuation: Continuation | undefined;
   clock: Clock;
   log: ChatLog;
 };
 
-const LEASE_MS = 10_000;
-const RENEW_MS = 3_000;
+/** A gateway that has not renewed for so long is held for dead. */
+const LEASE_MS = 4_000;
+const RENEW_MS = 1_000;
 
 /** The name of the lease that a living gateway holds. */
 const leaseOf = (owner: string): string => `gateway:${owner}`;
@@ -71,38 +77,26 @@ export class Recovery {
   }
 
   async #adopt(row: GenerationRow): Promise<void> {
-    await this.#parts.live.fenceLog(row.id, row.epoch);
-    const pieces = await this.#parts.live.readLog(row.id, -1);
-    const {
-      conversationId,
-      userId,
-      payeeUserId,
-      avatarId,
-      parentId,
-      messageId,
-      epoch,
-      model,
-      promptTokens,
-      firstTurn,
-    } = row;
-    const sourceRefs = (row.trace as StoredTrace).parts.flatMap(({ memoryId, score }) =>
-      memoryId === undefined ? [] : [{ memoryId, score: score ?? 0 }],
-    );
-    const facts = {
-      generationId: row.id,
-      conversationId,
-      userId,
-      payeeUserId,
-      avatarId,
-      parentId,
-      messageId,
-      epoch,
-      model,
-      promptTokens,
-      firstTurn,
-      sourceRefs,
-    };
-    this.#parts.hub.adopt(new Generation({ ...facts, startedAtMs: this.#parts.clock.now() }, pieces));
+    const { live, hub, clock } = this.#parts;
+    await live.fenceLog(row.id, row.epoch);
+    const pieces = await live.readLog(row.id, -1);
+    const generation = new Generation(factsOf(row, clock.now()), pieces);
+    const request = await this.#requestOf(row, generation.text);
+    if (request === undefined) hub.adopt(generation);
+    else hub.resume(generation, request);
+  }
+
+  /** How the answer can go on; undefined where it cannot, or shall not. */
+  async #requestOf(row: GenerationRow, soFar: string): Promise<ChatRequest | undefined> {
+    const { continuation, meter, log } = this.#parts;
+    if (continuation === undefined) return undefined;
+    try {
+      const [tokensSoFar = 0] = soFar === '' ? [0] : await meter.count(row.model, [soFar]);
+      return await continuation.build(row, soFar, tokensSoFar);
+    } catch (error) {
+      log.warn({ error, generationId: row.id }, 'an answer cannot be continued; it is closed as interrupted');
+      return undefined;
+    }
   }
 
   #scheduleRound(): void {

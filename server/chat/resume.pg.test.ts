@@ -84,6 +84,28 @@ describe('a generation outlives its reader', () => {
     expect(late.texts.get(generationId)).toBe(reader.texts.get(generationId));
   });
 
+  it('does not resume an answer of another user through a conversation of one’s own', async () => {
+    const { generationId } = await send('A secret, please.');
+    await reader.done(generationId);
+    const thiefId = await bench.newUser();
+    const thief = engine.connect(thiefId);
+    const avatarId = await bench.newAvatar(thiefId);
+    const own = await engine.chat.open(thief.caller, { avatarId, kind: 'conversation' });
+    const reply = await engine.chat.attach(thief.caller, {
+      conversationId: own.conversationId,
+      after: { generationId, seq: -1 },
+    });
+    expect(reply).toMatchObject({ resumed: false, generation: null });
+    // Everything of this conversation comes to the thief in order: an answer of their own is the first that they see.
+    const started = await engine.turns.send(thief.caller, {
+      conversationId: own.conversationId,
+      clientMessageId: 'x',
+      text: 'Hello.',
+    });
+    await thief.done(started.generationId);
+    expect([...thief.texts.keys()]).toEqual([started.generationId]);
+  });
+
   it('answers a place that cannot be, or an old epoch, with the whole text', async () => {
     const { generationId } = await send('Tell me about rivers.');
     await reader.next('chat.delta');

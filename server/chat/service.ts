@@ -8,24 +8,42 @@ import * as generations from '../../db/chat/generations.ts';
 import * as messages from '../../db/chat/messages.ts';
 import type { ConversationRow, GenerationRow } from '../../db/chat/rows.ts';
 import type { Database, Tx } from '../../db/client.ts';
+import type { LiveStore } from '../../db/live/live-store.ts';
 import { uuidv7 } from '../../db/uuid.ts';
+import type { Push } from '../../protocol/down.ts';
 import type { UpBody, UpReply } from '../../protocol/up.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import type { Caller } from '../peer.ts';
 import { type Audience, deliver } from './audience.ts';
 import { decodePlace, encodePlace } from './conversation-place.ts';
+import { findEnded } from './ended-elsewhere.ts';
+import type { GatewayCalls } from './gateway-calls.ts';
+import type { Generation } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
 import { toConversation, toPage } from './messages.ts';
+import type { RemoteGenerations } from './remote-generations.ts';
 import type { TurnMaterials } from './turn-materials.ts';
+import type { UserNews } from './user-news.ts';
 
 const PAGE = 50;
 const LIST_PAGE = 30;
 /** A conversation changes while it is read only in a race with an ending answer; it settles after a moment. */
 const READ_TRIES = 5;
 
-type Parts = { db: Database; hub: GenerationHub; audience: Audience; materials: TurnMaterials; clock: Clock };
-type View = { conversation: ConversationRow; messages: UpReply<'chat.history'> };
+type Parts = {
+  db: Database;
+  live: Pick<LiveStore, 'readLog'>;
+  hub: GenerationHub;
+  remote: RemoteGenerations;
+  calls: GatewayCalls;
+  news: UserNews;
+  audience: Audience;
+  materials: TurnMaterials;
+  clock: Clock;
+};
+type View = { conversation: ConversationRow; messages: UpReply<'chat.history'>; running: Generation | undefined };
+type Finished = { generation: Generation; done: Push };
 
 export class ChatService {
   readonly #parts: Parts;
@@ -74,19 +92,25 @@ export class ChatService {
   }
 
   async attach(caller: Caller, body: UpBody<'chat.attach'>): Promise<UpReply<'chat.attach'>> {
-    const { hub, audience, materials } = this.#parts;
+    const { hub, audience, materials, news } = this.#parts;
     const { conversationId, after } = body;
-    const { conversation, messages: page } = await this.#readStable(caller.userId, conversationId, body.limit ?? PAGE);
+    await news.ready(caller.userId);
+    const view = await this.#readStable(caller.userId, conversationId, body.limit ?? PAGE);
+    const { conversation, messages: page, running } = view;
+    const finished =
+      after === undefined || running?.key === after.generationId
+        ? undefined
+        : await this.#findFinished(caller.userId, conversation, after.generationId);
     // From here on in one piece: what is read now and what is pushed next join without a gap.
     materials.noteAvatar(conversationId, caller.userId, conversation.avatarId);
     audience.attach(conversationId, caller.peer);
-    const running = hub.findByConversation(conversationId);
-    const finished = after === undefined ? undefined : hub.findFinished(after.generationId);
     const resumed = running?.key === after?.generationId ? running : finished?.generation;
     const sameEpoch = after?.epoch === undefined || after.epoch === resumed?.facts.epoch;
     const from = after !== undefined && sameEpoch ? resumed?.cursorAfter(after.seq) : undefined;
     if (resumed !== undefined && from !== undefined) {
-      setImmediate(() => deliver(caller.peer, resumed, { ...from }, hub.findFinished(resumed.key)?.done));
+      setImmediate(() =>
+        deliver(caller.peer, resumed, { ...from }, finished?.done ?? hub.findFinished(resumed.key)?.done),
+      );
     } else if (running !== undefined) {
       const here = running.cursor();
       setImmediate(() => deliver(caller.peer, running, here, hub.findFinished(running.key)?.done));
@@ -107,13 +131,17 @@ export class ChatService {
     return {};
   }
 
-  /** @throws AppError `chat.generation_not_found` for an answer of somebody else as well. */
+  /**
+   * @throws AppError `chat.generation_not_found` for an answer of somebody else as well; `busy` when the gateway that writes it
+   *   does not respond.
+   */
   async stop(caller: Caller, generationId: string): Promise<{ stopped: boolean }> {
-    const running = this.#parts.hub.find(generationId);
-    if (running !== undefined && running.facts.userId === caller.userId)
-      return { stopped: this.#parts.hub.stop(running) };
-    await this.#getGeneration(caller, generationId);
-    return { stopped: false };
+    const { hub, calls } = this.#parts;
+    const running = hub.find(generationId);
+    if (running !== undefined && running.facts.userId === caller.userId) return { stopped: hub.stop(running) };
+    const row = await this.#getGeneration(caller, generationId);
+    if (row.state === 'ended' || hub.owns(row.owner)) return { stopped: false };
+    return { stopped: await calls.call(row.owner, { kind: 'stop', generationId }) };
   }
 
   async select(caller: Caller, body: UpBody<'chat.select'>): Promise<UpReply<'chat.select'>> {
@@ -158,13 +186,13 @@ export class ChatService {
   }
 
   async delete(caller: Caller, conversationId: string): Promise<Record<string, never>> {
-    const { db, hub, audience, clock } = this.#parts;
-    await db.asUser(caller.userId, async (tx) => {
-      await getConversation(await conversations.lockConversation(tx, conversationId));
+    const { db, audience, clock } = this.#parts;
+    const runningId = await db.asUser(caller.userId, async (tx) => {
+      const { runningGenerationId } = await getConversation(await conversations.lockConversation(tx, conversationId));
       await conversations.softDelete(tx, conversationId, new Date(clock.now()));
+      return runningGenerationId;
     });
-    const running = hub.findByConversation(conversationId);
-    if (running !== undefined) hub.stop(running);
+    if (runningId !== null) await this.stop(caller, runningId);
     audience.tell(caller.userId, { type: 'chat.conversation_deleted', body: { conversationId } }, caller.peer);
     return {};
   }
@@ -175,15 +203,35 @@ export class ChatService {
     return row;
   }
 
-  /** Reads until rows and hub agree on which answer is being written, so that none falls between the two. */
+  /** The answer that a reader has part of, if it has ended and is still kept. */
+  async #findFinished(
+    userId: string,
+    conversation: ConversationRow,
+    generationId: string,
+  ): Promise<Finished | undefined> {
+    const { hub, db, live } = this.#parts;
+    const kept = hub.findFinished(generationId);
+    // Asked by id alone: an answer of another conversation, so of another user as well, is not for this reader.
+    if (kept !== undefined) return kept.generation.facts.conversationId === conversation.id ? kept : undefined;
+    const ended = await db.asUser(userId, (tx) => findEnded(tx, live, conversation, generationId));
+    return ended === undefined
+      ? undefined
+      : { generation: ended.generation, done: { type: 'chat.done', body: ended.done } };
+  }
+
+  /** Reads until the rows and whoever writes agree on which answer is being written, so that none falls between the two. */
   async #readStable(userId: string, conversationId: string, limit: number): Promise<View> {
+    const { db, hub, remote } = this.#parts;
     for (let tries = 1; ; tries++) {
-      const view = await this.#parts.db.asUser(userId, async (tx) => {
+      const read = await db.asUser(userId, async (tx) => {
         const conversation = await getConversation(await conversations.findConversation(tx, conversationId));
         return { conversation, messages: await readBranch(tx, conversation, limit) };
       });
-      const running = this.#parts.hub.findByConversation(conversationId)?.key ?? null;
-      if (running === view.conversation.runningGenerationId || tries === READ_TRIES) return view;
+      const expected = read.conversation.runningGenerationId;
+      const here = hub.findByConversation(conversationId);
+      if (here !== undefined ? here.key === expected : expected === null) return { ...read, running: here };
+      const elsewhere = here === undefined && expected !== null ? await remote.find(expected) : undefined;
+      if (elsewhere !== undefined || tries === READ_TRIES) return { ...read, running: elsewhere };
     }
   }
 }

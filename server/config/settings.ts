@@ -280,6 +280,10 @@ const limits = {
     { min: 1, max: 100_000 },
     { default: 64, says: 'Answers of one user at a time.' },
   ),
+  failover: oneOf('FAILOVER', ['interrupt', 'continue'], {
+    default: 'interrupt',
+    says: 'What happens to an answer whose server died: closed as interrupted, or written on by the model behind the text so far.',
+  }),
   maxOutputTokens: integer(
     'MAX_OUTPUT_TOKENS',
     { min: 16, max: 128_000 },

@@ -53,21 +53,25 @@ export class ConnectionRegistry implements Iterable<Connection> {
     return this.#byUser.get(userId) ?? new UserEntry(userId, this.#userBurst, nowMs);
   }
 
-  add(connection: Connection): void {
+  /** @returns true for the first connection of its user */
+  add(connection: Connection): boolean {
     this.#byId.set(connection.connectionId, connection);
     this.#byUser.set(connection.userId, connection.user);
     connection.user.connections.push(connection);
     this.#byAddress.set(connection.address, this.countOfAddress(connection.address) + 1);
+    return connection.user.connections.length === 1;
   }
 
-  remove(connection: Connection): void {
-    if (!this.#byId.delete(connection.connectionId)) return;
+  /** @returns true for the last connection of its user */
+  remove(connection: Connection): boolean {
+    if (!this.#byId.delete(connection.connectionId)) return false;
     const { connections } = connection.user;
     connections.splice(connections.indexOf(connection), 1);
     if (connections.length === 0) this.#byUser.delete(connection.userId);
     const left = this.countOfAddress(connection.address) - 1;
     if (left > 0) this.#byAddress.set(connection.address, left);
     else this.#byAddress.delete(connection.address);
+    return connections.length === 0;
   }
 
   [Symbol.iterator](): Iterator<Connection> {

@@ -10,15 +10,14 @@ import { CompanionService } from '../../companion/service.ts';
 import { OpenAiChatModel } from '../../llm/client.ts';
 import { startPersona } from '../../llm/persona/start.ts';
 import type { Peer } from '../../peer.ts';
-import { Audience } from '../audience.ts';
-import { GenerationHub } from '../hub.ts';
+import type { GenerationHub } from '../hub.ts';
 import type { ChatMetrics, MemoryAccess, RetrievedMemory } from '../needs.ts';
-import { Recovery } from '../recovery.ts';
-import { ChatService } from '../service.ts';
-import { Settler } from '../settler.ts';
-import { TraceReader } from '../trace.ts';
-import { TurnMaterials } from '../turn-materials.ts';
-import { Turns } from '../turns.ts';
+import type { Recovery } from '../recovery.ts';
+import type { ChatService } from '../service.ts';
+import type { Settler } from '../settler.ts';
+import { type Chat, type ChatOptions, createChat } from '../start-chat.ts';
+import type { TraceReader } from '../trace.ts';
+import type { Turns } from '../turns.ts';
 import { Reader } from './reader.ts';
 
 const noMetrics: ChatMetrics = { firstToken: () => {}, tokens: () => {}, finished: () => {}, logWritten: () => {} };
@@ -35,11 +34,11 @@ export class TestEngine {
   readonly traces: TraceReader;
   readonly recovery: Recovery;
   readonly settler: Settler;
+  readonly engine: Chat;
 
-  constructor(bench: Bench, owner: string, clock: Clock = systemClock) {
+  constructor(bench: Bench, owner: string, options: Partial<ChatOptions> = {}, clock: Clock = systemClock) {
     const { db, live, model, billing, pool, companion } = bench;
     const peersOf = (userId: string): Peer[] => [...this.readers].filter((reader) => reader.userId === userId);
-    const audience = new Audience({ peersOf });
     const memory: MemoryAccess = {
       retrieve: async () => this.memories,
       rememberTurn: (turn) => void this.remembered.push(turn),
@@ -48,37 +47,54 @@ export class TestEngine {
     const meter = {
       count: (name: string, texts: readonly string[]) => pool.run('billing/meter-tokens', { model: name, texts }),
     };
-    const materials = new TurnMaterials({ partners: companion, memory, meter, log: noLog, model: model.defaultModel });
-    this.hub = new GenerationHub(
-      { model, textLog: live, audience, clock, log: noLog, metrics: noMetrics },
-      { rollUpMs: 10, keepMs: 60_000, maxRunningPerUser: 3 },
-    );
-    this.settler = new Settler({
-      db,
-      billing,
-      meter,
-      clock,
-      log: noLog,
-      events: {
-        settled: (generation, done, balance) => this.hub.finish(generation, done, balance),
-        superseded: (generation) => this.hub.forget(generation),
+    const engine = createChat(
+      {
+        db,
+        live,
+        model,
+        meter,
+        billing,
+        memory,
+        partners: companion,
+        presence: { peersOf },
+        clock,
+        log: noLog,
+        metrics: noMetrics,
       },
-    });
-    this.hub.onEnded((generation) => this.settler.add(generation));
-    this.turns = new Turns(
-      { db, hub: this.hub, audience, model, partners: companion, memory, meter, billing, clock, materials },
-      { owner, defaultMaxOutputTokens: 300, historyTokens: 1_000, memoryTokens: 300 },
+      {
+        rollUpMs: 10,
+        keepMs: 60_000,
+        maxRunningPerUser: 3,
+        maxOutputTokens: 300,
+        historyTokens: 1_000,
+        memoryTokens: 300,
+        manyGateways: true,
+        alone: false,
+        failover: 'interrupt',
+        owner,
+        ...options,
+      },
     );
-    this.chat = new ChatService({ db, hub: this.hub, audience, materials, clock });
-    this.traces = new TraceReader(db, companion, memory);
-    this.recovery = new Recovery({ db, live, hub: this.hub, clock, log: noLog }, owner, false);
+    this.engine = engine;
+    ({
+      hub: this.hub,
+      chat: this.chat,
+      turns: this.turns,
+      traces: this.traces,
+      recovery: this.recovery,
+      settler: this.settler,
+    } = engine);
   }
 
   /** Another connection of a user. */
   connect(userId: string): Reader {
     const reader = new Reader(userId);
     this.readers.add(reader);
-    reader.onClose(() => this.readers.delete(reader));
+    this.engine.news.join(userId);
+    reader.onClose(() => {
+      this.readers.delete(reader);
+      if (![...this.readers].some((other) => other.userId === userId)) this.engine.news.leave(userId);
+    });
     return reader;
   }
 }

@@ -35,7 +35,7 @@ export class Reader implements Peer {
   }
 
   addStream(source: StreamSource, cursor: Cursor): void {
-    if (this.closed || this.#streams.has(source.key)) return;
+    if (this.closed) return;
     this.#streams.set(source.key, { source, cursor });
     this.wakeStream(source.key);
   }

@@ -1,0 +1,75 @@
+/**
+ * Calls between gateways over the live store's channels: stop an answer, tell what is written of it. One channel a gateway. A call
+ * that nobody answers in time fails with `busy`: its gateway is gone, and recovery will close what it left.
+ */
+import type { LiveStore } from '../../db/live/live-store.ts';
+import type { Clock, Timer } from '../clock.ts';
+import { AppError } from '../errors.ts';
+import type { ChatLog } from './needs.ts';
+
+/** What one gateway may ask of another. */
+export type GatewayCall =
+  | { kind: 'stop'; generationId: string }
+  | { kind: 'follow' | 'unfollow'; generationId: string };
+type Envelope = { call: GatewayCall; id: number; from: string } | { answer: boolean; id: number };
+
+const TIMEOUT_MS = 2_000;
+const channelOf = (owner: string): string => `gateway:${owner}`;
+
+export class GatewayCalls {
+  readonly #live: Pick<LiveStore, 'publish' | 'subscribe'>;
+  readonly #clock: Clock;
+  readonly #log: ChatLog;
+  readonly #owner: string;
+  readonly #waiting = new Map<number, { resolve: (answer: boolean) => void; timer: Timer }>();
+  #lastId = 0;
+  #end: (() => Promise<void>) | undefined;
+
+  constructor(parts: { live: Pick<LiveStore, 'publish' | 'subscribe'>; clock: Clock; log: ChatLog }, owner: string) {
+    this.#live = parts.live;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.#owner = owner;
+  }
+
+  /** @param answer what this gateway does when another calls; its result is sent back. */
+  async start(answer: (call: GatewayCall, from: string) => boolean): Promise<void> {
+    this.#end = await this.#live.subscribe(channelOf(this.#owner), (payload) =>
+      this.#hear(JSON.parse(payload) as Envelope, answer),
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.#end?.();
+  }
+
+  /** @throws AppError `busy` when the other gateway does not answer. */
+  async call(owner: string, call: GatewayCall): Promise<boolean> {
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const timer = this.#clock.after(TIMEOUT_MS, () => {
+      this.#waiting.delete(id);
+      reject(
+        new AppError('busy', { retryAfterMs: TIMEOUT_MS }, 'The gateway that writes this answer does not respond.'),
+      );
+    });
+    this.#waiting.set(id, { resolve, timer });
+    await this.#live.publish(channelOf(owner), JSON.stringify({ call, id, from: this.#owner } satisfies Envelope));
+    return promise;
+  }
+
+  #hear(envelope: Envelope, answer: (call: GatewayCall, from: string) => boolean): void {
+    if ('answer' in envelope) {
+      const waiting = this.#waiting.get(envelope.id);
+      this.#waiting.delete(envelope.id);
+      waiting?.timer.cancel();
+      waiting?.resolve(envelope.answer);
+      return;
+    }
+    const { call, id, from } = envelope;
+    const reply: Envelope = { answer: answer(call, from), id };
+    this.#live
+      .publish(channelOf(from), JSON.stringify(reply))
+      .catch((error: unknown) => this.#log.warn({ error }, 'another gateway could not be answered'));
+  }
+}

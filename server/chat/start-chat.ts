@@ -1,0 +1,142 @@
+/** Puts the chat engine of one gateway together, and joins it to the other gateways. */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Database } from '../../db/client.ts';
+import type { LiveStore } from '../../db/live/live-store.ts';
+import type { Push } from '../../protocol/down.ts';
+import type { Clock } from '../clock.ts';
+import type { ChatModel } from '../llm/model.ts';
+import { Audience } from './audience.ts';
+import { Continuation } from './continuation.ts';
+import { type GatewayCall, GatewayCalls } from './gateway-calls.ts';
+import { GenerationHub } from './hub.ts';
+import type { Billing, ChatLog, ChatMetrics, MemoryAccess, Partners, Presence, TokenMeter } from './needs.ts';
+import { Recovery } from './recovery.ts';
+import { RemoteGenerations } from './remote-generations.ts';
+import { ChatService } from './service.ts';
+import { Settler } from './settler.ts';
+import { TraceReader } from './trace.ts';
+import { TurnMaterials } from './turn-materials.ts';
+import { Turns } from './turns.ts';
+import { UserNews } from './user-news.ts';
+
+export type ChatParts = {
+  db: Database;
+  live: LiveStore;
+  model: ChatModel;
+  meter: TokenMeter;
+  billing: Billing;
+  memory: MemoryAccess;
+  partners: Partners;
+  presence: Presence;
+  clock: Clock;
+  log: ChatLog;
+  metrics: ChatMetrics;
+};
+export type ChatOptions = {
+  rollUpMs: number;
+  keepMs: number;
+  maxRunningPerUser: number;
+  maxOutputTokens: number;
+  historyTokens: number;
+  memoryTokens: number;
+  /** False where this is the only gateway. */
+  manyGateways: boolean;
+  /** True where nothing else can use the same data: leftovers are closed without waiting for a lease to end. */
+  alone: boolean;
+  /** Whether an answer that a dead gateway left is written on by the model, or closed as interrupted. */
+  failover: 'continue' | 'interrupt';
+  /** For tests; otherwise made up, unique for each start. */
+  owner?: string;
+};
+export type Chat = ReturnType<typeof createChat>;
+
+export function createChat(parts: ChatParts, options: ChatOptions) {
+  const { db, live, model, meter, billing, memory, partners, clock, log, metrics } = parts;
+  const owner = options.owner ?? `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  const news = new UserNews(options.manyGateways ? live : undefined, owner, log);
+  const calls = new GatewayCalls({ live, clock, log }, owner);
+  const audience = new Audience(parts.presence, news);
+  const remote = new RemoteGenerations({ db, live, calls, audience, log }, owner);
+  const materials = new TurnMaterials({ partners, memory, meter, log, model: model.defaultModel });
+  const hub = new GenerationHub({ model, textLog: live, audience, remote, clock, log, metrics }, { ...options, owner });
+  const settler = new Settler({
+    db,
+    billing,
+    meter,
+    clock,
+    log,
+    events: {
+      settled: (generation, done, balance) => hub.finish(generation, done, balance),
+      superseded: (generation) => hub.forget(generation),
+    },
+  });
+  hub.onEnded((generation) => settler.add(generation));
+  const turns = new Turns(
+    { db, hub, audience, model, partners, memory, meter, billing, clock, materials },
+    {
+      owner,
+      defaultMaxOutputTokens: options.maxOutputTokens,
+      historyTokens: options.historyTokens,
+      memoryTokens: options.memoryTokens,
+    },
+  );
+  const chat = new ChatService({ db, live, hub, remote, calls, news, audience, materials, clock });
+  const continuation = options.failover === 'continue' ? new Continuation({ db, partners, memory }) : undefined;
+  const recovery = new Recovery({ db, live, hub, meter, continuation, clock, log }, owner, options.alone);
+
+  return {
+    chat,
+    turns,
+    hub,
+    news,
+    settler,
+    recovery,
+    traces: new TraceReader(db, partners, memory),
+    /** Listens to the other gateways, takes this one's lease, closes what dead ones left. */
+    async start(): Promise<void> {
+      news.onNews(
+        (userId, push) =>
+          void passOn({ hub, remote, audience }, userId, push).catch((error: unknown) =>
+            log.warn({ error }, 'news of another gateway were lost'),
+          ),
+      );
+      await calls.start((call, from) => answerCall({ hub, remote }, call, from));
+      await recovery.start();
+    },
+    /** Refuses new answers, ends the running ones as interrupted, gives the lease back. */
+    async stop(): Promise<void> {
+      turns.drain();
+      const timeIsUp = new Promise<void>((resolve) => void clock.after(STOP_TIMEOUT_MS, resolve));
+      await Promise.race([hub.interruptAll(), timeIsUp]);
+      await recovery.stop();
+      await calls.stop();
+    },
+  };
+}
+
+/** Without a database nothing can be settled; what was shown is in the live log, and the next start closes it. */
+const STOP_TIMEOUT_MS = 10_000;
+
+type Engine = { hub: GenerationHub; remote: RemoteGenerations; audience: Audience };
+
+/** News of another gateway for a user who is connected here. The end of an answer comes behind its whole text. */
+async function passOn({ hub, remote, audience }: Engine, userId: string, push: Push): Promise<void> {
+  if (push.type === 'chat.done') {
+    const generation = await remote.finish(push.body);
+    if (generation !== undefined) hub.keepFinished(generation, push);
+  }
+  audience.tellHere(userId, push);
+}
+
+function answerCall({ hub, remote }: Omit<Engine, 'audience'>, call: GatewayCall, from: string): boolean {
+  if (call.kind === 'unfollow') {
+    remote.removeFollower(call.generationId, from);
+    return true;
+  }
+  const generation = hub.find(call.generationId);
+  if (generation === undefined) return false;
+  if (call.kind === 'stop') return hub.stop(generation);
+  remote.addFollower(generation, from);
+  return true;
+}
