@@ -1,10 +1,10 @@
 /**
- * Builds the page when its sources have changed since the last build, and only then. Owns `dist`; refuses to leave a
- * half-written one behind: a build goes to a folder of its own and is renamed into place.
+ * Builds the page when its sources have changed since the last build, and only then. Owns `dist`; refuses to leave
+ * half a page there: a build goes to a folder of its own and is renamed into place.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,29 +12,26 @@ export type BuildLog = { info(message: string): void };
 
 const webDir = fileURLToPath(new URL('.', import.meta.url));
 const rootDir = fileURLToPath(new URL('../../', import.meta.url));
+/** One folder a state of the sources, named by its hash: what stands there is whole and never changes. */
 const distDir = join(webDir, 'dist');
-const stampFile = '.built-from';
+const kept = 3;
 
 /** Packages whose version decides what the bundle contains. */
 const bundled = ['vite', 'preact', '@preact/signals', 'msgpackr'];
 
 /**
- * Makes sure that `dist` matches the sources. A quick no-op when it does.
+ * Makes sure that the page is built from the sources as they are. A quick no-op when it is.
  * @returns the folder to serve
  * @throws when the sources do not build
  */
 export async function buildPageIfNeeded({ log }: { log: BuildLog }): Promise<string> {
-  const hash = await hashSources();
-  if ((await readStamp()) === hash) return distDir;
+  const builtDir = join(distDir, (await hashSources()).slice(0, 16));
+  if (existsSync(builtDir)) return builtDir;
   const startedMs = performance.now();
-  await buildInto(hash);
+  await buildInto(builtDir);
+  await removeOld(builtDir);
   log.info(`page built in ${Math.round(performance.now() - startedMs)} ms`);
-  return distDir;
-}
-
-async function readStamp(): Promise<string | undefined> {
-  const path = join(distDir, stampFile);
-  return existsSync(path) ? (await readFile(path, 'utf8')).trim() : undefined;
+  return builtDir;
 }
 
 async function hashSources(): Promise<string> {
@@ -61,15 +58,14 @@ async function listFiles(dir: string): Promise<string[]> {
   return entries
     .filter((entry) => entry.isFile() && !/\.test\.tsx?$/.test(entry.name) && !entry.name.startsWith('.'))
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((file) => !/^(dist|\.dist)/.test(relative(webDir, file)));
+    .filter((file) => !/^dist/.test(relative(webDir, file)));
 }
 
-async function buildInto(hash: string): Promise<void> {
-  // Imported late: a start with a current `dist` needs no bundler in memory.
+async function buildInto(builtDir: string): Promise<void> {
+  // Imported late: a start with a current page needs no bundler in memory.
   const [{ build }, { default: config }] = await Promise.all([import('vite'), import('./vite.config.ts')]);
-  const nextDir = join(webDir, `.dist-${process.pid}`);
-  const oldDir = join(webDir, `.dist-old-${process.pid}`);
-  await mkdir(nextDir, { recursive: true });
+  await mkdir(distDir, { recursive: true });
+  const nextDir = await mkdtemp(join(distDir, '.next-'));
   try {
     await build({
       ...config,
@@ -77,10 +73,23 @@ async function buildInto(hash: string): Promise<void> {
       logLevel: 'warn',
       build: { ...config.build, outDir: nextDir, emptyOutDir: true },
     });
-    await writeFile(join(nextDir, stampFile), `${hash}\n`);
-    if (existsSync(distDir)) await rename(distDir, oldDir);
-    await rename(nextDir, distDir);
+    await rename(nextDir, builtDir);
+  } catch (error) {
+    // Another start built the same in the meantime.
+    if (!existsSync(builtDir)) throw error;
   } finally {
-    await Promise.all([rm(nextDir, { recursive: true, force: true }), rm(oldDir, { recursive: true, force: true })]);
+    await rm(nextDir, { recursive: true, force: true });
   }
+}
+
+/** Former builds, but for the latest ones: a server that is just starting may be reading one. */
+async function removeOld(builtDir: string): Promise<void> {
+  const names = (await readdir(distDir)).filter(
+    (name) => /^[0-9a-f]{16}$/.test(name) && join(distDir, name) !== builtDir,
+  );
+  const dated = await Promise.all(
+    names.map(async (name) => ({ dir: join(distDir, name), atMs: (await stat(join(distDir, name))).mtimeMs })),
+  );
+  const old = dated.sort((a, b) => b.atMs - a.atMs).slice(kept - 1);
+  await Promise.all(old.map(({ dir }) => rm(dir, { recursive: true, force: true })));
 }

@@ -77,6 +77,11 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     await answered(page);
     const text = await answers(page).last().locator('.prose').textContent();
     expect(text?.length).toBeGreaterThan(20);
+    // What a screen reader is told last is the end of the answer; and one can go on writing at once.
+    const told = await page.locator('[aria-live="polite"]').last().textContent();
+    expect(told?.trim()).not.toBe('');
+    expect(text?.replace(/\s/g, '').endsWith(told?.replace(/\s/g, '') ?? '-')).toBe(true);
+    expect(await page.getByLabel('Write a message').evaluate((field) => field === document.activeElement)).toBe(true);
     expect(await findFlaws(page)).toEqual([]);
     await keepPicture(page, 'chat-light');
 
@@ -104,7 +109,8 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     const second = await answers(page).last().locator('.prose').textContent();
     expect(second).not.toBe(first);
     await keepPicture(page, 'chat-swipes-light');
-    await page.getByRole('button', { name: 'Previous version' }).click();
+    await page.getByRole('button', { name: 'Previous version' }).focus();
+    await page.keyboard.press('Enter');
     await answers(page).getByText('1/2').waitFor();
     expect(await answers(page).last().locator('.prose').textContent()).toBe(first);
 

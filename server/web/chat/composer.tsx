@@ -22,10 +22,11 @@ export function Composer({ chat }: { chat: ChatStore }) {
   useLayoutEffect(() => {
     if (field.current !== null) fitHeight(field.current);
   }, [text]);
+  const acts = chat.acts.value;
   useEffect(() => {
     // On a phone the keyboard would cover what one came to read.
     if (matchMedia('(hover: hover)').matches) field.current?.focus();
-  }, []);
+  }, [acts]);
 
   const running = chat.running.value !== undefined;
   const offline = connection.value !== 'connected';
@@ -57,6 +58,7 @@ export function Composer({ chat }: { chat: ChatStore }) {
           enterkeyhint="enter"
           onInput={(event) => chat.write(event.currentTarget.value)}
           onKeyDown={(event) => {
+            if (event.key === 'Escape' && running && !event.isComposing) void chat.stop();
             // 229: Safari says "not composing" for the Enter that ends a conversion.
             if (event.key !== 'Enter' || event.isComposing || event.keyCode === 229 || event.shiftKey) return;
             // Without a mouse there is no Shift+Enter either: Enter breaks the line and the button sends.

@@ -43,7 +43,8 @@ export function MessageList({ chat, onTrace }: { chat: ChatStore; onTrace: (gene
           )}
           {messages.map((message, i) => (
             <MessageView
-              key={message.messageId}
+              // By its place: another branch there takes over the elements, and with them the focus.
+              key={message.parentId ?? ''}
               chat={chat}
               message={message}
               avatar={avatar}

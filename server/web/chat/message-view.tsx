@@ -135,7 +135,7 @@ function Swipes({ chat, message }: { chat: ChatStore; message: Message }) {
         class="icon-button small"
         aria-label={label}
         title={label}
-        disabled={to === undefined || chat.busy.value}
+        disabled={to === undefined || chat.writing.value}
         onClick={() => {
           if (to !== undefined) void chat.select(to);
         }}

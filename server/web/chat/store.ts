@@ -34,6 +34,8 @@ export class ChatStore {
   readonly draft: Signal<string>;
   readonly outgoing = signal<Outgoing | undefined>(undefined);
   readonly broken = signal<Broken | undefined>(undefined);
+  /** Counts the acts after which one goes on writing: what had the focus may be gone. */
+  readonly acts = signal(0);
   /** Another answer or an edit has been asked for and has not begun yet. */
   readonly starting = signal(false);
   readonly hasOlder = signal(false);
@@ -45,6 +47,8 @@ export class ChatStore {
       this.running.value !== undefined ||
       (this.outgoing.value !== undefined && this.outgoing.value.error === undefined),
   );
+  /** An answer is being written or a message is on its way, as far as anybody can see. */
+  readonly writing = computed(() => this.running.value !== undefined || this.outgoing.value !== undefined);
   readonly empty = computed(
     () => this.messages.value.length === 0 && this.outgoing.value === undefined && this.running.value === undefined,
   );
@@ -115,11 +119,13 @@ export class ChatStore {
 
   /** Another answer beside `messageId`, or a first one to a message of the user. @returns whether it began */
   regenerate(messageId: string): Promise<boolean> {
+    this.acts.value++;
     return this.#begin((live) => live.regenerate(messageId));
   }
 
   /** @returns whether it was taken */
   edit(messageId: string, text: string): Promise<boolean> {
+    this.acts.value++;
     return this.#begin((live) => live.edit(messageId, text));
   }
 
@@ -128,6 +134,7 @@ export class ChatStore {
   }
 
   async stop(): Promise<void> {
+    this.acts.value++;
     await this.#live?.stop().catch((error: unknown) => notify(errorText(error), 'wrong'));
   }
 
@@ -149,6 +156,7 @@ export class ChatStore {
     batch(() => {
       this.broken.value = undefined;
       this.outgoing.value = outgoing;
+      this.acts.value++;
     });
     try {
       await live.send(outgoing.text, { clientMessageId: outgoing.clientMessageId });

@@ -3,7 +3,7 @@
  * signal writes to, or a paragraph of Markdown. Readers hear whole sentences, not tokens.
  */
 import { type ReadonlySignal, useComputed, useSignalEffect } from '@preact/signals';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Avatar } from '../../../protocol/companion.ts';
 import { Portrait } from '../avatars/portrait.tsx';
 import { t } from '../i18n/translate.ts';
@@ -20,15 +20,24 @@ export function StreamingMessage({ chat, avatar }: { chat: ChatStore; avatar: Av
   const tail = useComputed(() => chat.streamText.value.slice(settled.value.length));
   const marked = useComputed(() => mayHaveMarks(tail.value));
   const waiting = useComputed(() => chat.streamText.value === '');
-  const spoken = useRef({ end: 0, atMs: 0 });
+  const spoken = useRef({ text: '', end: 0, atMs: 0 });
   useSignalEffect(() => {
     const text = chat.streamText.value;
+    // Empty again when the answer has moved to the stored messages.
+    if (text !== '') spoken.current.text = text;
     const end = sentenceEnd(text, spoken.current.end);
     const nowMs = Date.now();
     if (end === spoken.current.end || nowMs - spoken.current.atMs < speakEveryMs) return;
     announce(text.slice(spoken.current.end, end));
-    spoken.current = { end, atMs: nowMs };
+    spoken.current = { text, end, atMs: nowMs };
   });
+  useEffect(
+    () => () => {
+      const rest = spoken.current.text.slice(spoken.current.end);
+      if (rest.trim() !== '') announce(rest);
+    },
+    [],
+  );
   return (
     <article
       class="message answer streaming"

@@ -1,6 +1,6 @@
 /** Modal dialogs and drawers over the native `<dialog>`: the browser keeps the focus inside and gives it back. */
 import type { ComponentChildren, TargetedEvent } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../i18n/translate.ts';
 import { Icon } from './icons.tsx';
 
@@ -15,7 +15,8 @@ type DialogProps = {
 export function Dialog({ title, kind, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => {
+  // At once, not after the next paint: the focus must never be nowhere.
+  useLayoutEffect(() => {
     const element = dialog.current;
     const opener = document.activeElement;
     element?.showModal();
