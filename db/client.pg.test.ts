@@ -125,8 +125,20 @@ test("the server's login is nobody special", async () => {
   expect(owned).toHaveLength(0);
 });
 
+test('it can not become its group; on PostgreSQL 15, which cannot forbid it, it gains nothing by that', async () => {
+  const sql = postgres(db.url, { max: 1, onnotice: () => {} });
+  try {
+    const [version] = await sql<{ n: number }[]>`select current_setting('server_version_num')::int as n`;
+    const become = sql.unsafe('set role tsumugi_app').simple();
+    if ((version?.n ?? 0) >= 160_000) await expect(become).rejects.toMatchObject({ code: '42501' });
+    else await become;
+    expect(await sql`select * from app.probe`).toHaveLength(0);
+  } finally {
+    await sql.end();
+  }
+});
+
 test.each([
-  'set role tsumugi_app',
   'set role tsumugi_owner',
   'set session authorization tsumugi_owner',
   'set row_security = off; select * from app.probe',
