@@ -22,6 +22,8 @@ export type ClusterOptions = {
   password: string;
   /** Beside the fixed ones: `name=value`. */
   settings?: readonly string[];
+  /** A free one when not given. The same one again lets clients find a cluster that was started anew. */
+  port?: number;
   log: (line: string) => void;
 };
 
@@ -97,7 +99,7 @@ export async function initialize(options: ClusterOptions, extra: readonly string
 /** Starts the postmaster and resolves when it accepts connections. */
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     try {
       return await startOn(port, options);
     } catch (error) {
