@@ -1,7 +1,7 @@
 /** Frames of the domain companion: avatars and the versions of their prompts. */
 import Type, { type Static } from 'typebox';
 import { defineUp } from './define.ts';
-import { Empty, Locale, Timestamp, Uuid } from './primitives.ts';
+import { Empty, Locale, Storable, Timestamp, Uuid } from './primitives.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 80, description: 'Shown to everyone who may see the avatar.' });
 const Tagline = Type.String({ maxLength: 200, description: 'One line shown under the name.' });
@@ -19,7 +19,7 @@ export const PromptParams = Type.Object({
   topP: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
   maxOutputTokens: Type.Optional(Type.Integer({ minimum: 1, maximum: 32_000 })),
   seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647 })),
-  stop: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 4 })),
+  stop: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: Storable }), { maxItems: 4 })),
 });
 export type PromptParams = Static<typeof PromptParams>;
 
