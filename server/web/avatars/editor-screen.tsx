@@ -105,6 +105,8 @@ function Editor({ initial, action, onSave }: EditorProps) {
   const busy = useSignal(false);
   const change = (part: Partial<AvatarDraft>) => {
     draft.value = { ...draft.value, ...part };
+    // What is being mended is no longer wrong; it is looked at again when it is saved.
+    errors.value = Object.fromEntries(Object.entries(errors.value).filter(([field]) => !(field in part)));
   };
   const focusWrong = () =>
     requestAnimationFrame(() => {

@@ -54,6 +54,14 @@ function CredentialForm({ mode }: { mode: 'sign-in' | 'sign-up' }) {
   const errors = useSignal<CredentialErrors>({});
   const busy = useSignal(false);
 
+  const typed = { email, password, displayName };
+  const change = (field: keyof typeof typed, value: string) => {
+    typed[field].value = value;
+    // What is being mended is no longer wrong; it is looked at again when it is sent.
+    const { [field]: _, ...others } = errors.value;
+    errors.value = others;
+  };
+
   const submit = async (event: TargetedEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (busy.value) return;
@@ -96,9 +104,7 @@ function CredentialForm({ mode }: { mode: 'sign-in' | 'sign-up' }) {
           maxLength={80}
           value={displayName.value}
           error={errors.value.displayName}
-          onValue={(value) => {
-            displayName.value = value;
-          }}
+          onValue={(value) => change('displayName', value)}
         />
       )}
       <TextField
@@ -108,9 +114,7 @@ function CredentialForm({ mode }: { mode: 'sign-in' | 'sign-up' }) {
         autocomplete="username"
         value={email.value}
         error={errors.value.email}
-        onValue={(value) => {
-          email.value = value;
-        }}
+        onValue={(value) => change('email', value)}
       />
       <PasswordField
         label={t('field.password')}
@@ -118,9 +122,7 @@ function CredentialForm({ mode }: { mode: 'sign-in' | 'sign-up' }) {
         autocomplete={mode === 'sign-in' ? 'current-password' : 'new-password'}
         value={password.value}
         error={errors.value.password}
-        onValue={(value) => {
-          password.value = value;
-        }}
+        onValue={(value) => change('password', value)}
       />
       <button type="submit" class="button primary wide" aria-busy={busy.value} disabled={busy.value}>
         {busy.value ? t('working') : t(mode === 'sign-in' ? 'signIn.action' : 'signUp.action')}
