@@ -239,7 +239,7 @@ export const en = {
   'settings.look': 'Language and look',
   'settings.language': 'Language',
   'settings.theme': 'Theme',
-  'settings.theme.system': 'As the system',
+  'settings.theme.system': 'Automatic',
   'settings.theme.light': 'Light',
   'settings.theme.dark': 'Dark',
   'settings.profile': 'Profile',

@@ -228,7 +228,7 @@ export const ja = {
   'settings.look': '言語と見た目',
   'settings.language': '言語',
   'settings.theme': 'テーマ',
-  'settings.theme.system': 'システムに合わせる',
+  'settings.theme.system': '自動',
   'settings.theme.light': 'ライト',
   'settings.theme.dark': 'ダーク',
   'settings.profile': 'プロフィール',

@@ -1,6 +1,6 @@
 /** A real Chromium for the tests of the page, and what they look at again and again. */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
@@ -59,11 +59,11 @@ export async function openDevice(browser: Browser, url: string, options: Browser
   return { page, problems, close: () => context.close() };
 }
 
-let folder: string | undefined;
+/** One folder that every run writes over. */
+const folder = process.env['TSUMUGI_SCREENSHOTS'] ?? join(tmpdir(), 'tsumugi-pictures');
 
 /** Keeps a picture for people to look at, in the folder that `TSUMUGI_SCREENSHOTS` names or in a temporary one. */
 export async function keepPicture(page: Page, name: string): Promise<void> {
-  folder ??= process.env['TSUMUGI_SCREENSHOTS'] ?? (await mkdtemp(join(tmpdir(), 'tsumugi-pictures-')));
   await mkdir(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${name}.png`), animations: 'disabled' });
 }
