@@ -25,7 +25,7 @@ export const en = {
   'connection.offlineShort': 'Offline',
 
   // The way in.
-  'loom.line': 'Every word a thread. Every day, a little more cloth.',
+  'loom.line': 'Words into thread, days into cloth.',
   'loom.small': 'Companions who listen, remember, and are still there when the line drops.',
   'signIn.title': 'Welcome back',
   'signIn.lead': 'Pick up the thread where you left it.',
