@@ -33,6 +33,8 @@ export class Generation implements StreamSource {
   end: (StreamEnd & { stopped: boolean }) | undefined;
   /** Cancels the request at the provider. */
   handle: StreamHandle | undefined;
+  /** The model was asked before the commit: nothing goes into the log yet. */
+  heldBack = false;
   /** True from the moment the answer is stored and `chat.done` is out. */
   settled = false;
 

@@ -94,11 +94,26 @@ export class GenerationHub {
     return this.#finished.get(generationId);
   }
 
-  /** Registers a committed generation and asks the model. */
-  start(generation: Generation, request: ChatRequest): void {
+  /**
+   * Asks the model while the transaction of the turn is still being written, so that its time and the commit's pass together.
+   * What it says is kept back until `start`; when the transaction fails, `discard` follows instead.
+   */
+  prepare(generation: Generation, request: ChatRequest): void {
+    generation.heldBack = true;
+    this.#ask(generation, request);
+  }
+
+  /** The generation is committed: registers it and lets its text go on. */
+  start(generation: Generation): void {
     this.#register(generation);
     this.#parts.audience.beginStream(generation);
-    this.#ask(generation, request);
+    generation.heldBack = false;
+    if (generation.end !== undefined || !generation.drained) this.#writer.note(generation, true);
+  }
+
+  /** There will be no such generation. */
+  discard(generation: Generation): void {
+    generation.handle?.abort();
   }
 
   /** Takes over what a dead gateway left and lets the model write on behind it. What the provider counts is not the whole. */
@@ -113,7 +128,7 @@ export class GenerationHub {
         const first = generation.silent;
         generation.receive(text);
         if (first) this.#parts.metrics.firstToken(this.#parts.clock.now() - generation.facts.startedAtMs);
-        this.#writer.note(generation, first);
+        if (!generation.heldBack) this.#writer.note(generation, first);
       },
       onEnd: (end) => this.#end(generation, toEnd(end), false),
     });
@@ -200,7 +215,7 @@ export class GenerationHub {
   #end(generation: Generation, end: StreamEnd, stopped: boolean): void {
     if (generation.end !== undefined) return;
     generation.end = { ...end, stopped };
-    this.#writer.note(generation, true);
+    if (!generation.heldBack) this.#writer.note(generation, true);
   }
 
   /** Another gateway has taken it over, because it held this one for dead. Readers here go on with what that one writes. */

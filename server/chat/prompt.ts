@@ -2,9 +2,10 @@
  * What the model is told: the avatar's prompt and safety rules, what is remembered, and the recent turns, within the context of
  * the model. Pure; every decision leaves a line in the trace. Refuses a prompt that cannot fit.
  */
+import { createHash } from 'node:crypto';
 import type { TurnRow } from '../../db/chat/rows.ts';
 import { AppError } from '../errors.ts';
-import type { ChatTurn } from '../llm/model.ts';
+import type { ChatRequest, ChatTurn } from '../llm/model.ts';
 import type { PartnerAvatar, RetrievedMemory } from './needs.ts';
 
 /** Tokens that the wire format of a chat adds to every message (role and separators). */
@@ -193,3 +194,22 @@ function toTrace(
 }
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+/** What the model is sent; the provider gets a pseudonym of the user. */
+export function toRequest(
+  model: string,
+  prompt: AssembledPrompt,
+  { params }: PartnerAvatar,
+  userId: string,
+): ChatRequest {
+  return {
+    model,
+    messages: prompt.messages,
+    maxOutputTokens: prompt.maxOutputTokens,
+    ...(params.temperature === undefined ? {} : { temperature: params.temperature }),
+    ...(params.topP === undefined ? {} : { topP: params.topP }),
+    ...(params.seed === undefined ? {} : { seed: params.seed }),
+    ...(params.stop === undefined ? {} : { stop: params.stop }),
+    user: createHash('sha256').update(`tsumugi:${userId}`).digest('hex').slice(0, 32),
+  };
+}

@@ -2,7 +2,6 @@
  * Starts answers: stores the user's message and the generation in one transaction, then asks the model. The same command sent
  * twice starts one answer. Refuses a second answer while one is being written in the conversation.
  */
-import { createHash } from 'node:crypto';
 import * as conversations from '../../db/chat/conversations.ts';
 import * as generations from '../../db/chat/generations.ts';
 import * as messages from '../../db/chat/messages.ts';
@@ -19,7 +18,7 @@ import { Generation } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
 import { toMessage } from './messages.ts';
 import type { Billing, MemoryAccess, PartnerAvatar, Partners, TokenMeter } from './needs.ts';
-import { type AssembledPrompt, assemblePrompt } from './prompt.ts';
+import { type AssembledPrompt, assemblePrompt, toRequest } from './prompt.ts';
 import type { Gathered, TurnMaterials } from './turn-materials.ts';
 
 export type Started = UpReply<'chat.send'>;
@@ -122,18 +121,18 @@ export class Turns {
   }
 
   async #start(caller: Caller, conversationId: string, intent: Intent): Promise<Started> {
-    const { hub, db, memory, audience } = this.#parts;
+    const { hub, memory, audience } = this.#parts;
     if (this.#draining) throw new AppError('draining');
     // Everything that may need a connection of its own comes before the transaction, which holds one.
     const materials = await this.#gather(caller, conversationId, intent);
-    const outcome = await db.asUser(caller.userId, (tx) => this.#store(tx, caller, conversationId, intent, materials));
+    const outcome = await this.#commit(caller, conversationId, intent, materials);
     if (!('generation' in outcome)) {
       this.#rejoin(caller, conversationId, outcome.started.generationId);
       return outcome.started;
     }
-    const { generation, request, started, userMessage } = outcome;
+    const { generation, started, userMessage } = outcome;
     audience.attach(conversationId, caller.peer);
-    hub.start(generation, request);
+    hub.start(generation);
     if (userMessage === undefined) {
       audience.tell(
         caller.userId,
@@ -146,6 +145,23 @@ export class Turns {
       memory.rememberTurn({ userId: caller.userId, conversationId, messageId: userMessage.id, text: userMessage.text });
     }
     return started;
+  }
+
+  async #commit(caller: Caller, conversationId: string, intent: Intent, materials: Materials): Promise<StoreOutcome> {
+    const { db, hub } = this.#parts;
+    const asked: Generation[] = [];
+    const ask = (generation: Generation, request: ChatRequest): void => {
+      asked.push(generation);
+      hub.prepare(generation, request);
+    };
+    try {
+      return await db.asUser(caller.userId, (tx) =>
+        this.#store(tx, caller, conversationId, intent, { ...materials, ask }),
+      );
+    } catch (error) {
+      for (const generation of asked) hub.discard(generation);
+      throw error;
+    }
   }
 
   /** A command that came again, perhaps over a new connection: its sender reads the answer from the beginning. */
@@ -184,10 +200,10 @@ export class Turns {
     caller: Caller,
     conversationId: string,
     intent: Intent,
-    materials: Materials,
+    materials: Materials & { ask: AskModel },
   ): Promise<StoreOutcome> {
     const { billing, model } = this.#parts;
-    const { avatar, gathered, textTokens: tokenCount, prompts } = materials;
+    const { avatar, gathered, textTokens: tokenCount, prompts, ask } = materials;
     const historyEnd = intent.answerTo === undefined ? intent.parentId : intent.answerTo;
     // One round trip: the queries run in this order on the connection, the lock first.
     const [conversation, earlier, balance, turns, parentRole] = await Promise.all([
@@ -220,7 +236,7 @@ export class Turns {
       historyTokens: this.#options.historyTokens,
       memoryTokens: this.#options.memoryTokens,
     });
-    return this.#write(tx, caller, conversation, { intent, question, parentId, avatar, prompt, now });
+    return this.#write(tx, caller, conversation, { intent, question, parentId, avatar, prompt, now, ask });
   }
 
   #check(
@@ -246,7 +262,7 @@ export class Turns {
   }
 
   async #write(tx: Tx, caller: Caller, conversation: ConversationRow, turn: PreparedTurn): Promise<StoreOutcome> {
-    const { intent, question, parentId, avatar, prompt, now } = turn;
+    const { intent, question, parentId, avatar, prompt, now, ask } = turn;
     const { model } = this.#parts;
     const generationId = uuidv7(now.getTime());
     const replyMessageId = uuidv7(now.getTime());
@@ -279,7 +295,7 @@ export class Turns {
       ),
       startedAtMs: now.getTime(),
     };
-    const [, , revision, siblings] = await Promise.all([
+    const writing = Promise.all([
       isNew ? messages.insertUserMessage(tx, row) : undefined,
       generations.insertGeneration(tx, {
         ...facts,
@@ -292,6 +308,9 @@ export class Turns {
       conversations.moveHead(tx, conversationId, question.id, { at: now, title: titleOf(intent.text) }),
       isNew ? messages.findSiblings(tx, conversationId, parentId) : [],
     ]);
+    const generation = new Generation(facts);
+    ask(generation, toRequest(model.defaultModel, prompt, avatar, caller.userId));
+    const [, , revision, siblings] = await writing;
     const userMessage: MessageRow = {
       ...row,
       role: 'user',
@@ -304,8 +323,7 @@ export class Turns {
     };
     return {
       started: { messageId: question.id, generationId, replyMessageId, revision },
-      generation: new Generation(facts),
-      request: toRequest(model.defaultModel, prompt, avatar, caller.userId),
+      generation,
       userMessage: isNew ? userMessage : undefined,
     };
   }
@@ -324,7 +342,10 @@ type PreparedTurn = {
   avatar: PartnerAvatar;
   prompt: AssembledPrompt;
   now: Date;
+  ask: AskModel;
 };
+/** Asks the model for a generation whose rows are about to be written. */
+type AskModel = (generation: Generation, request: ChatRequest) => void;
 /** What is known of a turn before its transaction. */
 type Materials = {
   avatar: PartnerAvatar;
@@ -334,7 +355,7 @@ type Materials = {
 };
 type StoreOutcome =
   | { started: Started }
-  | { started: Started; generation: Generation; request: ChatRequest; userMessage: MessageRow | undefined };
+  | { started: Started; generation: Generation; userMessage: MessageRow | undefined };
 
 function findEarlier(
   tx: Tx,
@@ -368,17 +389,4 @@ function titleOf(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? '';
   const characters = [...line];
   return characters.length <= TITLE_LENGTH ? line : `${characters.slice(0, TITLE_LENGTH - 1).join('')}…`;
-}
-
-function toRequest(model: string, prompt: AssembledPrompt, { params }: PartnerAvatar, userId: string): ChatRequest {
-  return {
-    model,
-    messages: prompt.messages,
-    maxOutputTokens: prompt.maxOutputTokens,
-    ...(params.temperature === undefined ? {} : { temperature: params.temperature }),
-    ...(params.topP === undefined ? {} : { topP: params.topP }),
-    ...(params.seed === undefined ? {} : { seed: params.seed }),
-    ...(params.stop === undefined ? {} : { stop: params.stop }),
-    user: createHash('sha256').update(`tsumugi:${userId}`).digest('hex').slice(0, 32),
-  };
 }
