@@ -244,7 +244,6 @@ export class TsumugiClient {
     this.#hello = hello;
     this.#connections += 1;
     this.#connectedAtMs = this.#clock.now();
-    this.#stayAwayMs = 0;
     this.#beat();
     // Conversations attach first, so that what is sent again finds them listening.
     this.#setState('connected');
@@ -284,6 +283,7 @@ export class TsumugiClient {
     const after = reconnectAfter(code);
     if (after === 'never') this.#shut(closedBy(code, reason));
     else this.#wait(after, this.#stayAwayMs);
+    this.#stayAwayMs = 0;
   }
 
   #wait(after: Exclude<Reconnect, 'never'>, atLeastMs: number): void {
