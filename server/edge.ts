@@ -59,6 +59,7 @@ export async function openEdge(parts: Parts): Promise<OpenEdge> {
     limits: gatewayLimits(config),
     tls: tlsFiles(config),
     allowedOrigins: config.publicOrigins,
+    users: { joined: (userId) => services.news.join(userId), left: (userId) => services.news.leave(userId) },
     trustedHops: config.trustProxy ? 1 : 0,
   });
   metrics.watch({

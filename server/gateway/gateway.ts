@@ -42,6 +42,8 @@ export type GatewayOptions = {
   tls?: { keyFile: string; certFile: string; passphrase?: string } | undefined;
   /** Origins of pages elsewhere that may open sockets with a ticket. Pages of this host always may. */
   allowedOrigins?: readonly string[];
+  /** Told of a user’s first connection here, and of the end of his last. */
+  users?: { joined(userId: string): void; left(userId: string): void };
   /** Proxies of ours in front, whose `X-Forwarded-For` is believed. */
   trustedHops?: number;
 };
@@ -204,7 +206,7 @@ export class Gateway {
     const { connection } = ws.getUserData();
     if (connection === undefined) return;
     connection.socket.open(ws);
-    this.connections.add(connection);
+    if (this.connections.add(connection)) this.#options.users?.joined(connection.userId);
     this.#metrics.connectionOpened();
     connection.answer({
       type: 'gateway.hello',
@@ -235,7 +237,7 @@ export class Gateway {
     const { connection } = data;
     if (connection === undefined) return;
     data.connection = undefined;
-    this.connections.remove(connection);
+    if (this.connections.remove(connection)) this.#options.users?.left(connection.userId);
     this.#metrics.connectionClosed(code);
     this.#logEnd(connection, code);
     connection.gone();
