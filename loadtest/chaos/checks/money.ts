@@ -1,0 +1,94 @@
+/** Nothing is charged twice, nothing that was used is free, and every sum is what its parts are. Pure. */
+import type { Stored, StoredEntry, StoredGeneration } from './stored.ts';
+import type { Violation } from './violation.ts';
+
+export function checkMoney(stored: Stored): Violation[] {
+  return [...wrongCharges(stored), ...strayEntries(stored), ...wrongBalances(stored), ...wrongUsage(stored)];
+}
+
+function wrongCharges({ generations, entries, accounts }: Stored): Violation[] {
+  const byGeneration = Map.groupBy(entries, (one) => one.generationId);
+  const owners = new Map(accounts.map(({ id, userId }) => [id, userId]));
+  return generations.flatMap((generation) => {
+    const problem = chargeProblem(generation, byGeneration.get(generation.id) ?? [], owners);
+    return problem === undefined
+      ? []
+      : [{ invariant: 'every answer is charged once', subject: generation.id, detail: problem }];
+  });
+}
+
+function chargeProblem(
+  generation: StoredGeneration,
+  entries: readonly StoredEntry[],
+  owners: ReadonlyMap<string, string | null>,
+): string | undefined {
+  const used = (generation.tokensIn ?? 0) + (generation.tokensOut ?? 0);
+  if (used === 0) return entries.length === 0 ? undefined : `it used nothing and has ${entries.length} entries`;
+  const [entry, ...more] = entries;
+  if (entry === undefined) return `it used ${used} tokens and has no entry`;
+  if (more.length > 0) return `it has ${entries.length} entries`;
+  if (entry.amount !== used || entry.status !== 'settled')
+    return `it used ${used}, its entry says ${entry.status} ${entry.amount}`;
+  if (owners.get(entry.from) !== generation.userId) return `somebody else paid: account ${entry.from}`;
+  if (entry.conversationId !== generation.conversationId)
+    return `its entry names the conversation ${entry.conversationId}`;
+  if (entry.seq !== generation.ledgerSeq || entry.hash !== generation.ledgerHash)
+    return 'it names another entry of the ledger';
+  return undefined;
+}
+
+function strayEntries({ generations, entries }: Stored): Violation[] {
+  const known = new Set(generations.map(({ id }) => id));
+  return entries
+    .filter(({ purpose, generationId }) => purpose === 'generation' && !known.has(generationId ?? ''))
+    .map(({ id, generationId }) => ({
+      invariant: 'every entry has its reason',
+      subject: id,
+      detail: `there is no generation ${generationId}`,
+    }));
+}
+
+function wrongBalances({ entries, balances }: Stored): Violation[] {
+  const sums = new Map<string, number>();
+  const move = (account: string, asset: string, amount: number) =>
+    sums.set(`${account} ${asset}`, (sums.get(`${account} ${asset}`) ?? 0) + amount);
+  for (const { from, to, asset, amount } of entries) {
+    move(from, asset, -amount);
+    move(to, asset, amount);
+  }
+  const wrong: Violation[] = [];
+  const totals = new Map<string, number>();
+  for (const { accountId, asset, balance } of balances) {
+    totals.set(asset, (totals.get(asset) ?? 0) + balance);
+    const sum = sums.get(`${accountId} ${asset}`) ?? 0;
+    sums.delete(`${accountId} ${asset}`);
+    if (sum !== balance)
+      wrong.push({
+        invariant: 'balances are sums of entries',
+        subject: accountId,
+        detail: `balance ${balance}, entries ${sum} ${asset}`,
+      });
+  }
+  for (const [account, sum] of sums)
+    if (sum !== 0)
+      wrong.push({ invariant: 'balances are sums of entries', subject: account, detail: `no balance, entries ${sum}` });
+  for (const [asset, total] of totals)
+    if (total !== 0)
+      wrong.push({ invariant: 'each asset sums up to zero', subject: asset, detail: `it sums up to ${total}` });
+  return wrong;
+}
+
+function wrongUsage({ generations, usage }: Stored): Violation[] {
+  const expected = new Map<string, { tokensIn: number; tokensOut: number }>();
+  for (const { userId, tokensIn, tokensOut } of generations) {
+    const sum = expected.get(userId) ?? { tokensIn: 0, tokensOut: 0 };
+    expected.set(userId, { tokensIn: sum.tokensIn + (tokensIn ?? 0), tokensOut: sum.tokensOut + (tokensOut ?? 0) });
+  }
+  const counted = new Map(usage.map((one) => [one.userId, one]));
+  return [...expected].flatMap(([userId, { tokensIn, tokensOut }]): Violation[] => {
+    const found = counted.get(userId);
+    if ((found?.tokensIn ?? 0) === tokensIn && (found?.tokensOut ?? 0) === tokensOut) return [];
+    const detail = `answers used ${tokensIn} in, ${tokensOut} out; counted ${found?.tokensIn ?? 0} in, ${found?.tokensOut ?? 0} out`;
+    return [{ invariant: 'usage is the sum of answers', subject: userId, detail }];
+  });
+}

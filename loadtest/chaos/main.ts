@@ -1,0 +1,58 @@
+/** `npm run chaos`: one bounded run from a seed; prints what it found and exits with 1 when a promise was broken. */
+import { randomInt } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { type ChaosOptions, help, readOptions } from './options.ts';
+import { verdicts } from './report.ts';
+import { runChaos } from './run.ts';
+
+/** What is checked, whether or not anything is found. */
+const promises = [
+  'nothing shown is lost',
+  'text is never taken back',
+  'no holes on the wire',
+  'answers answer their question',
+  'messages that were shown are stored',
+  'a message never changes',
+  'messages form a tree in order',
+  'a clientMessageId is one message',
+  'the selected branch exists',
+  'all devices show what is stored',
+  'every answer ends once',
+  'an answer ends once',
+  'ends are told as they are stored',
+  'every answer ends in time',
+  'it works again afterwards',
+  'every answer is charged once',
+  'every entry has its reason',
+  'usage is the sum of answers',
+  'balances are sums of entries',
+  'each asset sums up to zero',
+  'the ledger’s chains hold',
+  'no lease is left over',
+  'every log has an end',
+  'no part ends by itself',
+  'frames are readable',
+];
+
+const options = readOptions(process.argv.slice(2), () => randomInt(1_000_000_000));
+if (options === 'help') console.log(help);
+else process.exit(await run(options));
+
+async function run(asked: ChaosOptions): Promise<number> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  const logFolder = fileURLToPath(new URL(`../results/chaos-${asked.seed}`, import.meta.url));
+  const { seed, seconds, users, gateways } = asked;
+  console.log(
+    `seed ${seed}: ${seconds} s, ${users} people, ${gateways} gateways; logs of the parts in loadtest/results/chaos-${seed}`,
+  );
+  const { violations, tables } = await runChaos(asked, logFolder, (line) => console.log(line));
+  console.log(`\n${tables.join('\n\n')}\n\n${verdicts(promises, violations)}`);
+  if (violations.length === 0) {
+    console.log(`\nseed ${seed}: every promise holds`);
+    return 0;
+  }
+  console.log(
+    `\nseed ${seed}: ${violations.length} violations; again with: npm run chaos -- --seed ${seed} --seconds ${seconds} --users ${users}`,
+  );
+  return 1;
+}

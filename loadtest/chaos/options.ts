@@ -1,0 +1,78 @@
+/** What can be asked of a run. */
+import { parseArgs } from 'node:util';
+import { type FaultName, faultNames, faultSays } from './schedule.ts';
+
+export type ChaosOptions = {
+  mode: 'chaos' | 'storm';
+  seed: number;
+  /** Length of the part in which things break, seconds. */
+  seconds: number;
+  users: number;
+  devicesPerUser: number;
+  gateways: number;
+  only: readonly FaultName[];
+  /** Of the storm: clients that are cut, and streams whose resume is timed. */
+  clients: number;
+  streams: number;
+  tokensPerSecond: number;
+};
+
+export const help = `npm run chaos -- [options]
+
+  --seconds <n>       length of the part in which things break (120)
+  --seed <n>          of everything that is chosen by chance; a new one by default, always printed
+  --users <n>         people who talk all the time (16)
+  --devices <n>       devices of each (3)
+  --gateways <n>      gateways (2)
+  --pace <n>          tokens per second of the model server (40)
+  --only <names>      these faults only (commas between):
+${faultNames.map((name) => `                        ${name.padEnd(18)} ${faultSays[name]}`).join('\n')}
+  --storm             measures instead: resume at many streams, and everybody cut at once
+  --clients <n>       of the storm: clients that are cut (2000)
+  --streams <n>       of the storm: streams whose resume is timed (500)
+`;
+
+/** @throws Error that names the option which is wrong. */
+export function readOptions(args: readonly string[], newSeed: () => number): ChaosOptions | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seconds: { type: 'string', default: '120' },
+      seed: { type: 'string' },
+      users: { type: 'string', default: '16' },
+      devices: { type: 'string', default: '3' },
+      gateways: { type: 'string', default: '2' },
+      pace: { type: 'string', default: '40' },
+      only: { type: 'string' },
+      storm: { type: 'boolean', default: false },
+      clients: { type: 'string', default: '2000' },
+      streams: { type: 'string', default: '500' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  return {
+    mode: values.storm ? 'storm' : 'chaos',
+    seed: values.seed === undefined ? newSeed() : wholeNumber('--seed', values.seed, 0),
+    seconds: wholeNumber('--seconds', values.seconds, 5),
+    users: wholeNumber('--users', values.users, 1),
+    devicesPerUser: wholeNumber('--devices', values.devices, 1),
+    gateways: wholeNumber('--gateways', values.gateways, 1),
+    only: values.only === undefined ? faultNames : values.only.split(',').map(checkFault),
+    clients: wholeNumber('--clients', values.clients, 1),
+    streams: wholeNumber('--streams', values.streams, 1),
+    tokensPerSecond: wholeNumber('--pace', values.pace, 1),
+  };
+}
+
+function checkFault(name: string): FaultName {
+  const found = faultNames.find((known) => known === name);
+  if (found === undefined) throw new Error(`--only: ${name} is none of ${faultNames.join(', ')}`);
+  return found;
+}
+
+function wholeNumber(option: string, given: string, least: number): number {
+  const value = Number(given);
+  if (!Number.isSafeInteger(value) || value < least) throw new Error(`${option}: a whole number of at least ${least}`);
+  return value;
+}
