@@ -8,7 +8,7 @@ import * as messages from '../../db/chat/messages.ts';
 import type { ConversationRow, MessageRow, TurnRow } from '../../db/chat/rows.ts';
 import type { Database, Tx } from '../../db/client.ts';
 import { uuidv7 } from '../../db/uuid.ts';
-import type { UpBody, UpReply } from '../../protocol/up.ts';
+import type { UpBody } from '../../protocol/up.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import type { ChatModel, ChatRequest } from '../llm/model.ts';
@@ -19,9 +19,9 @@ import type { GenerationHub } from './hub.ts';
 import { toMessage } from './messages.ts';
 import type { Billing, MemoryAccess, PartnerAvatar, Partners, TokenMeter } from './needs.ts';
 import { type AssembledPrompt, assemblePrompt, toRequest } from './prompt.ts';
+import { checkText, findEarlier, type Intent, type Started, sameStart, titleOf } from './turn-intent.ts';
 import type { Gathered, TurnMaterials } from './turn-materials.ts';
 
-export type Started = UpReply<'chat.send'>;
 export type TurnOptions = {
   /** Name of this gateway among all; generations carry it. */
   owner: string;
@@ -42,22 +42,7 @@ type TurnParts = {
   materials: TurnMaterials;
 };
 
-/** What is to be answered: a new message, or one that stands already. */
-type Intent = {
-  text: string;
-  /** Undefined: not counted yet. */
-  textTokens: number | undefined;
-  /** Undefined: below the head. */
-  parentId: string | null | undefined;
-  /** Set when an existing message of the user is answered again. */
-  answerTo: string | undefined;
-  clientMessageId: string | undefined;
-  clientRequestId: string | undefined;
-  expectedRevision: number | undefined;
-};
-
 const MAX_TURNS = 200;
-const TITLE_LENGTH = 60;
 
 export class Turns {
   readonly #parts: TurnParts;
@@ -356,37 +341,3 @@ type Materials = {
 type StoreOutcome =
   | { started: Started }
   | { started: Started; generation: Generation; userMessage: MessageRow | undefined };
-
-function findEarlier(
-  tx: Tx,
-  conversationId: string,
-  intent: Intent,
-): Promise<generations.EarlierStart | undefined> | undefined {
-  if (intent.clientMessageId !== undefined)
-    return generations.findBySentMessage(tx, conversationId, intent.clientMessageId);
-  if (intent.clientRequestId !== undefined)
-    return generations.findByRequest(tx, conversationId, intent.clientRequestId);
-  return undefined;
-}
-
-/** The answer that the first of several equal commands got. */
-function sameStart(earlier: generations.EarlierStart, intent: Intent, conversation: ConversationRow): Started {
-  const { messageId, generationId, replyMessageId } = earlier;
-  const differs = intent.clientMessageId === undefined ? messageId !== intent.answerTo : earlier.text !== intent.text;
-  if (differs || generationId === null || replyMessageId === null) throw new AppError('chat.client_message_conflict');
-  return { messageId, generationId, replyMessageId, revision: conversation.revision };
-}
-
-/** Text that can be stored exactly and says something. */
-function checkText(text: string): string {
-  if (text.includes('\0') || !text.isWellFormed())
-    throw AppError.invalid('body.text', 'well-formed Unicode without U+0000');
-  if (text.trim() === '') throw AppError.invalid('body.text', 'more than white space');
-  return text;
-}
-
-function titleOf(text: string): string {
-  const line = text.trim().split('\n', 1)[0] ?? '';
-  const characters = [...line];
-  return characters.length <= TITLE_LENGTH ? line : `${characters.slice(0, TITLE_LENGTH - 1).join('')}…`;
-}
