@@ -2,13 +2,13 @@ import { expect, test } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import { RememberQueue } from './remember-queue.ts';
 
-const options = { maxQueued: 4, batch: 2, retryMs: 1_000, maxTries: 3 };
+const options = { maxQueued: 4, batch: 2, gatherMs: 0, retryMs: 1_000, maxTries: 3 };
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-function open(store: (items: number[]) => Promise<void>) {
+function open(store: (items: number[]) => Promise<void>, gatherMs = 0) {
   const clock = new ManualClock();
   const warnings: object[] = [];
-  const queue = new RememberQueue(store, clock, { warn: (facts) => warnings.push(facts) }, options);
+  const queue = new RememberQueue(store, clock, { warn: (facts) => warnings.push(facts) }, { ...options, gatherMs });
   return { queue, clock, warnings };
 }
 
@@ -19,6 +19,24 @@ test('works off batches in order', async () => {
   await queue.idle();
   queue.add(4);
   await queue.idle();
+  expect(stored).toEqual([[1, 2], [3], [4]]);
+});
+
+test('an unfilled batch waits for more, but not when somebody waits for it', async () => {
+  const stored: number[][] = [];
+  const { queue, clock } = open(async (items) => void stored.push(items), 200);
+  queue.add(1);
+  await nextTurn();
+  queue.add(2);
+  expect(stored).toEqual([]);
+  clock.advance(200);
+  await nextTurn();
+  expect(stored).toEqual([[1, 2]]);
+  queue.add(3);
+  await nextTurn();
+  await queue.idle();
+  queue.add(4);
+  await queue.close();
   expect(stored).toEqual([[1, 2], [3], [4]]);
 });
 

@@ -5,7 +5,14 @@
 import type { Clock } from '../clock.ts';
 
 export type QueueLog = { warn(facts: object, message: string): void };
-export type QueueOptions = { maxQueued: number; batch: number; retryMs: number; maxTries: number };
+export type QueueOptions = {
+  maxQueued: number;
+  batch: number;
+  /** How long a batch waits for more to come: under load a fraction of the transactions does the same work. */
+  gatherMs: number;
+  retryMs: number;
+  maxTries: number;
+};
 
 export class RememberQueue<Item> {
   readonly #store: (items: Item[]) => Promise<void>;
@@ -18,6 +25,9 @@ export class RememberQueue<Item> {
   #closed = false;
   /** Ends a pause between two tries. */
   #wake: (() => void) | undefined;
+  /** Somebody waits for the end, so nothing is gathered. */
+  #hurried = 0;
+  #endGathering: (() => void) | undefined;
 
   constructor(store: (items: Item[]) => Promise<void>, clock: Clock, log: QueueLog, options: QueueOptions) {
     this.#store = store;
@@ -46,7 +56,10 @@ export class RememberQueue<Item> {
 
   /** Resolves when nothing waits any more. */
   async idle(): Promise<void> {
+    this.#hurried++;
+    this.#endGathering?.();
     while (this.#working !== undefined) await this.#working;
+    this.#hurried--;
   }
 
   /** Takes nothing more, tries what it has once. */
@@ -60,9 +73,22 @@ export class RememberQueue<Item> {
     // One turn of the event loop later, so that what comes together is embedded and stored together.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
+      if (this.#waiting.length < this.#options.batch) await this.#gather();
       await this.#storeBatch(this.#waiting.splice(0, this.#options.batch));
     }
     this.#working = undefined;
+  }
+
+  async #gather(): Promise<void> {
+    if (this.#hurried > 0 || this.#closed || this.#options.gatherMs === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.after(this.#options.gatherMs, resolve);
+      this.#endGathering = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#endGathering = undefined;
   }
 
   async #storeBatch(items: Item[]): Promise<void> {

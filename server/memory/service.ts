@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Database } from '../../db/client.ts';
-import { findTexts, insertEmbeddings, type NewEmbedding, type Scope } from '../../db/memory/embeddings.ts';
+import { deleteOfConversation, findTexts, insertEmbeddings, type NewEmbedding, type Scope } from '../../db/memory/embeddings.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import { OFFLINE_MODEL } from '../../workers/memory/embed-text.ts';
 import type { TaskRunner } from '../../workers/runner.ts';
@@ -28,7 +28,7 @@ export type MemoryLimits = SpaceLimits & {
 export const defaultLimits: MemoryLimits = {
   maxBytes: 256 * 1024 * 1024,
   maxRowsPerSpace: 20_000,
-  refreshMs: 2_000,
+  refreshMs: 15_000,
   minScore: 0.2,
   deadlineMs: 250,
   maxQueued: 5_000,
@@ -74,6 +74,7 @@ export class MemoryService {
   readonly #limits: MemoryLimits;
   readonly #spaces: SpaceCache;
   readonly #queue: RememberQueue<Remembered>;
+  #onForgotten: (userId: string) => void = () => {};
 
   constructor({ db, runner, embedder, clock, log }: Parts, limits: MemoryLimits = defaultLimits) {
     this.#db = db;
@@ -82,7 +83,7 @@ export class MemoryService {
     this.#clock = clock;
     this.#limits = limits;
     this.#spaces = new SpaceCache(db, clock, embedder, limits);
-    const options = { maxQueued: limits.maxQueued, batch: 64, retryMs: 1_000, maxTries: 5 };
+    const options = { maxQueued: limits.maxQueued, batch: 64, gatherMs: 200, retryMs: 1_000, maxTries: 5 };
     this.#queue = new RememberQueue((items) => this.remember(items), clock, log, options);
   }
 
@@ -120,6 +121,26 @@ export class MemoryService {
       excluded,
       meta: { conversationId },
     });
+  }
+
+  /** What was said in this conversation is neither kept nor found any more. Other gateways are told to `forgetUser`. */
+  async forgetConversation(userId: string, conversationId: string): Promise<void> {
+    // What is still on its way would come back behind the deletion.
+    await this.#queue.idle();
+    const gone = await this.#db.asService((tx) => deleteOfConversation(tx, userId, conversationId));
+    if (gone === 0) return;
+    this.forgetUser(userId);
+    this.#onForgotten(userId);
+  }
+
+  /** Rows of this user were erased: what is in memory of them is read again. */
+  forgetUser(userId: string): void {
+    this.#spaces.forget({ scope: 'user', ownerId: userId });
+  }
+
+  /** @param tell other gateways; called with the user's id. */
+  onForgotten(tell: (userId: string) => void): void {
+    this.#onForgotten = tell;
   }
 
   /** What an avatar knows of itself; found by everybody who talks with it. */
