@@ -146,7 +146,7 @@ function logContract(get: () => StoreUnderTest): void {
   test('keeps pieces of many generations, in order, once', async () => {
     const { one, other } = get();
     const [a, b] = [randomUUID(), randomUUID()];
-    expect(await one.appendLog([piece(a, 0), piece(b, 0), piece(a, 1)])).toEqual({ refused: [] });
+    expect(await one.appendLog([piece(a, 0), piece(b, 0), piece(a, 1)])).toEqual({ refused: [], lost: [] });
     await one.appendLog([piece(a, 2)]);
     // A caller that did not hear the answer sends again.
     await one.appendLog([piece(a, 1), piece(a, 2), piece(a, 3)]);
@@ -154,7 +154,7 @@ function logContract(get: () => StoreUnderTest): void {
     expect(await other.readLog(a, 1)).toEqual([2, 3].map((seq) => piece(a, seq)));
     expect(await other.readLog(b, -1)).toEqual([piece(b, 0)]);
     expect(await other.readLog(randomUUID(), -1)).toEqual([]);
-    expect(await one.appendLog([])).toEqual({ refused: [] });
+    expect(await one.appendLog([])).toEqual({ refused: [], lost: [] });
   });
 
   test('gives every string back as it was', async () => {
@@ -178,9 +178,25 @@ function logContract(get: () => StoreUnderTest): void {
     const [a, b] = [randomUUID(), randomUUID()];
     await one.appendLog([piece(a, 0), piece(b, 0)]);
     await other.appendLog([piece(a, 1, 'new', 2)]);
-    expect(await one.appendLog([piece(a, 1, 'old', 1), piece(a, 2, 'old', 1), piece(b, 1)])).toEqual({ refused: [a] });
+    expect(await one.appendLog([piece(a, 1, 'old', 1), piece(a, 2, 'old', 1), piece(b, 1)])).toEqual({
+      refused: [a],
+      lost: [],
+    });
     expect((await one.readLog(a, -1)).map(({ text }) => text)).toEqual(['t0', 'new']);
     expect(await one.readLog(b, -1)).toHaveLength(2);
+  });
+
+  test('puts nothing behind a log that it has lost, and takes the whole of it again', async () => {
+    const { one, other } = get();
+    const [lost, kept] = [randomUUID(), randomUUID()];
+    await one.appendLog([piece(lost, 0), piece(lost, 1), piece(kept, 0)]);
+    await other.dropLog([lost], 0);
+    expect(await one.appendLog([piece(lost, 2), piece(kept, 1)])).toEqual({ refused: [], lost: [lost] });
+    expect(await one.readLog(lost, -1)).toEqual([]);
+    expect(await one.readLog(kept, -1)).toHaveLength(2);
+    const whole = [0, 1, 2].map((seq) => piece(lost, seq));
+    expect(await one.appendLog(whole)).toEqual({ refused: [], lost: [] });
+    expect(await other.readLog(lost, -1)).toEqual(whole);
   });
 
   test('fenced, nothing of the older owner comes behind what is read', async () => {
@@ -201,7 +217,7 @@ function logContract(get: () => StoreUnderTest): void {
       await writing;
       expect(await other.readLog(id, -1)).toEqual(read);
       expect(read).toHaveLength(acknowledged);
-      expect(await other.appendLog([piece(id, read.length, 'on', 2)])).toEqual({ refused: [] });
+      expect(await other.appendLog([piece(id, read.length, 'on', 2)])).toEqual({ refused: [], lost: [] });
     }
   });
 
@@ -248,6 +264,25 @@ function leaseContract(get: () => StoreUnderTest): void {
     expect(await one.acquireLease(name, owner, 60_000)).toBeUndefined();
     await one.releaseLease(name, 'next');
     expect(await one.acquireLease(name, owner, 60_000)).toEqual({ epoch: 3 });
+  });
+
+  test('an heir gets what has ended; what nobody knows only after its owner had time to come back', async () => {
+    const { one, other, pass } = get();
+    const [ended, held, given, unknown, gone] = [randomUUID(), randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+    await one.acquireLease(ended, 'owner', 20);
+    await one.acquireLease(held, 'owner', 60_000);
+    await one.acquireLease(given, 'owner', 60_000);
+    await one.releaseLease(given, 'owner');
+    for (const name of [unknown, gone]) expect(await other.inheritLease(name, 'heir', 100)).toBeUndefined();
+    expect(await one.acquireLease(unknown, 'owner', 60_000)).toEqual({ epoch: 1 });
+    expect(await other.inheritLease(given, 'heir', 60_000)).toEqual({ epoch: 2 });
+    await pass(150);
+    expect(await other.inheritLease(ended, 'heir', 60_000)).toEqual({ epoch: 2 });
+    expect(await other.inheritLease(held, 'heir', 60_000)).toBeUndefined();
+    expect(await other.inheritLease(unknown, 'heir', 60_000)).toBeUndefined();
+    expect(await other.inheritLease(gone, 'heir', 60_000)).toEqual({ epoch: 1 });
+    expect(await one.inheritLease(gone, 'second heir', 60_000)).toBeUndefined();
+    expect(await one.acquireLease(ended, 'owner', 60_000)).toBeUndefined();
   });
 
   test('renewing names what was lost', async () => {

@@ -29,13 +29,10 @@ export interface LiveStore {
    * Appends pieces of many generations in one write; when it resolves they survive the death of this process.
    * A piece with an epoch below the generation's highest known one is refused and its generation id returned (fencing).
    * A piece that is there already (same generation, epoch and seq) counts as written: a writer may try again.
+   * A piece whose log is gone although it is not the first one is not written, and its generation id is in `lost`: the store has
+   * lost data. The writer then appends everything from `seq` 0 on again, so that the log never has a hole.
    */
-  appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[] }>;
-  /**
-   * From now on pieces of this generation with a lower epoch are refused, even before a piece of `epoch` is written. A new
-   * owner calls it before it reads what the old one left.
-   */
-  fenceLog(generationId: string, epoch: number): Promise<void>;
+  appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[]; lost: string[] }>;
   /**
    * From when it resolves, pieces with a lower epoch are refused: what `readLog` then gives is all that the older owner was
    * ever told is stored. For taking a generation over.
@@ -48,6 +45,11 @@ export interface LiveStore {
 
   /** Takes or renews a lease; an ended one too, when nobody took it in between. The epoch rises by one with every change of owner. Undefined while another owner holds it. */
   acquireLease(name: string, owner: string, ttlMs: number): Promise<{ epoch: number } | undefined>;
+  /**
+   * Takes the lease of an owner that has let it end. One that the store does not know may have been lost with the store's data:
+   * it can be inherited only after its owner has had `ttlMs` to acquire it again, which he can at any time. Undefined till then.
+   */
+  inheritLease(name: string, heir: string, ttlMs: number): Promise<{ epoch: number } | undefined>;
   renewLeases(names: readonly string[], owner: string, ttlMs: number): Promise<{ lost: string[] }>;
   releaseLease(name: string, owner: string): Promise<void>;
 

@@ -107,8 +107,8 @@ export class PostgresLiveStore implements LiveStore {
     return { retryAfterMs: Math.ceil(row?.wait ?? 0) };
   }
 
-  async appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[] }> {
-    if (pieces.length === 0) return { refused: [] };
+  async appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[]; lost: string[] }> {
+    if (pieces.length === 0) return { refused: [], lost: [] };
     return this.#append(pieces);
   }
 
@@ -117,7 +117,7 @@ export class PostgresLiveStore implements LiveStore {
     await this.#append([{ generationId, epoch, seq: -1, offset: 0, text: '' }]);
   }
 
-  async #append(pieces: readonly LogPiece[]): Promise<{ refused: string[] }> {
+  async #append(pieces: readonly LogPiece[]): Promise<{ refused: string[]; lost: string[] }> {
     // The hottest path there is: the arrays are written here, because the driver looks at every element.
     const ids = arrayOf(pieces, (piece) => quoted(toStored(piece.generationId)));
     const epochs = arrayOf(pieces, (piece) => piece.epoch);
@@ -125,11 +125,12 @@ export class PostgresLiveStore implements LiveStore {
     const offsets = arrayOf(pieces, (piece) => piece.offset);
     const texts = arrayOf(pieces, (piece) => quoted(toStored(piece.text)));
     const rows = await this.#ask(
-      (sql) => sql<{ id: string }[]>`
-        select live.append_log(${ids}::text::text[], ${epochs}::text::integer[], ${seqs}::text::integer[],
-          ${offsets}::text::integer[], ${texts}::text::text[]) as id`,
+      (sql) => sql<{ id: string; lost: boolean }[]>`
+        select generation as id, is_lost as lost from live.append_log(${ids}::text::text[], ${epochs}::text::integer[], ${seqs}::text::integer[],
+          ${offsets}::text::integer[], ${texts}::text::text[])`,
     );
-    return { refused: rows.map(({ id }) => fromStored(id)) };
+    const idsOf = (some: readonly { id: string }[]) => some.map(({ id }) => fromStored(id));
+    return { refused: idsOf(rows.filter(({ lost }) => !lost)), lost: idsOf(rows.filter(({ lost }) => lost)) };
   }
 
   async readLog(generationId: string, afterSeq: number): Promise<LogPiece[]> {
@@ -169,6 +170,18 @@ export class PostgresLiveStore implements LiveStore {
       returning epoch::float8 as epoch`,
     );
     return row && { epoch: row.epoch };
+  }
+
+  async inheritLease(name: string, heir: string, ttlMs: number): Promise<{ epoch: number } | undefined> {
+    // An unknown one is noted as nobody's, with the time that its owner has.
+    const [row] = await this.#ask(
+      (sql) => sql<{ owner: string | null; epoch: number }[]>`
+      insert into live.leases as l (name, owner, epoch, expires_at) values (${toStored(name)}, null, 0, ${after(sql, ttlMs)})
+      on conflict (name) do update set owner = ${toStored(heir)}, expires_at = excluded.expires_at, epoch = l.epoch + 1
+        where l.expires_at <= clock_timestamp()
+      returning owner, epoch::float8 as epoch`,
+    );
+    return row === undefined || row.owner === null ? undefined : { epoch: row.epoch };
   }
 
   async renewLeases(names: readonly string[], owner: string, ttlMs: number): Promise<{ lost: string[] }> {

@@ -30,11 +30,12 @@ return wait`;
 
 /**
  * KEYS: one log for each generation. ARGV: life in ms of a log that nobody drops, then for each piece: index of its key (from
- * 1), epoch, seq (-1 only notes the epoch), and 'offset:text'. Gives the indexes of the refused.
+ * 1), epoch, seq (-1 only notes the epoch), and 'offset:text'. Gives the indexes of the refused, and of the lost: those
+ * without the piece before.
  * A log is a hash: 'epoch' the highest, and seq → 'epoch:offset:text'.
  */
 export const appendLog = `
-local epochs, refused, isRefused = {}, {}, {}
+local epochs, refused, lost, isNoted = {}, {}, {}, {}
 for i = 1, #KEYS do epochs[i] = tonumber(redis.call('HGET', KEYS[i], 'epoch') or -1) end
 for at = 2, #ARGV, 4 do
   local index, epoch = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
@@ -47,8 +48,11 @@ end
 for at = 2, #ARGV, 4 do
   local index, epoch, seq = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2]
   if epoch < epochs[index] then
-    if not isRefused[index] then refused[#refused + 1] = index end
-    isRefused[index] = true
+    if not isNoted[index] then refused[#refused + 1] = index end
+    isNoted[index] = true
+  elseif tonumber(seq) > 0 and redis.call('HEXISTS', KEYS[index], tonumber(seq) - 1) == 0 then
+    if not isNoted[index] then lost[#lost + 1] = index end
+    isNoted[index] = true
   elseif seq ~= '-1' then
     local value = ARGV[at + 1] .. ':' .. ARGV[at + 3]
     -- A piece again is the same piece; one of a newer owner replaces what an older one had written there.
@@ -58,7 +62,7 @@ for at = 2, #ARGV, 4 do
     end
   end
 end
-return refused`;
+return {refused, lost}`;
 
 /** KEYS: lease. ARGV: owner, ttl, how long an ended lease keeps its epoch. Gives the epoch, or nil. */
 export const acquireLease = `${nowMs}
@@ -70,6 +74,18 @@ if known[1] ~= ARGV[1] then
 end
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'epoch', epoch, 'until', string.format('%.17g', now + tonumber(ARGV[2])))
 redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[2]) + tonumber(ARGV[3])))
+return epoch`;
+
+/** KEYS: lease. ARGV: heir, ttl, how long an ended lease keeps its epoch. Gives the epoch, or nil. */
+export const inheritLease = `${nowMs}
+local known = redis.call('HMGET', KEYS[1], 'epoch', 'until')
+if known[2] and tonumber(known[2]) > now then return nil end
+local owner, epoch = ARGV[1], tonumber(known[1] or 0) + 1
+-- Unknown: nobody's, until its owner has had time to take it again.
+if not known[2] then owner, epoch = '', 0 end
+redis.call('HSET', KEYS[1], 'owner', owner, 'epoch', epoch, 'until', string.format('%.17g', now + tonumber(ARGV[2])))
+redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[2]) + tonumber(ARGV[3])))
+if owner == '' then return nil end
 return epoch`;
 
 /** KEYS: leases. ARGV: owner, ttl, how long an ended lease keeps its epoch. Gives the indexes of the lost. */

@@ -42,7 +42,7 @@ describe('in Redis', () => {
     await expect(store.appendLog([{ ...piece, seq: 1 }])).rejects.toThrow();
     await redis.restart();
     expect(await store.readLog('g', -1)).toEqual([piece]);
-    expect(await store.appendLog([{ ...piece, seq: 1, epoch: 2 }])).toEqual({ refused: ['g'] });
+    expect(await store.appendLog([{ ...piece, seq: 1, epoch: 2 }])).toEqual({ refused: ['g'], lost: [] });
     expect(await store.acquireLease('lease', 'you', 1000)).toBeUndefined();
     let done = false;
     void heard.promise.then(() => {
@@ -51,6 +51,14 @@ describe('in Redis', () => {
     while (!done) await store.publish('channel', 'again').catch(() => {});
     expect(await heard.promise).toBe('again');
     await end();
+  });
+
+  test('notices a piece that is missing in the middle, as after a loss of the last second', async () => {
+    const piece = (seq: number) => ({ generationId: 'holed', epoch: 1, seq, offset: seq, text: 'x' });
+    await store.appendLog([piece(0)]);
+    expect(await store.appendLog([piece(2), piece(3)])).toEqual({ refused: [], lost: ['holed'] });
+    expect(await store.readLog('holed', -1)).toEqual([piece(0)]);
+    expect(await store.appendLog([piece(0), piece(1), piece(2)])).toEqual({ refused: [], lost: [] });
   });
 
   test('tells the version once, then only pings', async () => {

@@ -13,6 +13,7 @@ type Scripts = {
   takeTokens: Script;
   appendLog: Script;
   acquireLease: Script;
+  inheritLease: Script;
   renewLeases: Script;
   releaseLease: Script;
   putSession: Script;
@@ -23,6 +24,7 @@ const keepLogMs = 7 * 86_400_000;
 const keepLeaseMs = 86_400_000;
 const longestWaitMs = 86_400_000;
 const oldestMajor = 7;
+const answerMs = 5_000;
 
 export class RedisLiveStore implements LiveStore {
   readonly #redis: Redis;
@@ -38,8 +40,9 @@ export class RedisLiveStore implements LiveStore {
       connectTimeout: 5_000,
       lazyConnect: true,
     };
-    // A caller gets an error after two lost connections, instead of waiting for good.
-    this.#redis = new Redis(url, { ...shared, enableAutoPipelining: true, maxRetriesPerRequest: 2 });
+    // A caller gets an error after two lost connections or when the server hangs, instead of waiting for good.
+    const bounds = { maxRetriesPerRequest: 2, commandTimeout: answerMs };
+    this.#redis = new Redis(url, { ...shared, ...bounds, enableAutoPipelining: true });
     this.#ear = new Redis(url, { ...shared, maxRetriesPerRequest: null });
     for (const client of [this.#redis, this.#ear]) client.on('error', options.onError ?? (() => {}));
     this.#run = defineScripts(this.#redis);
@@ -86,8 +89,8 @@ export class RedisLiveStore implements LiveStore {
     return { retryAfterMs: Number(waitMs) };
   }
 
-  async appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[] }> {
-    if (pieces.length === 0) return { refused: [] };
+  async appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[]; lost: string[] }> {
+    if (pieces.length === 0) return { refused: [], lost: [] };
     const ids = [...new Set(pieces.map((piece) => piece.generationId))];
     const indexes = new Map(ids.map((id, index) => [id, index + 1]));
     const args: Arg[] = [];
@@ -99,8 +102,9 @@ export class RedisLiveStore implements LiveStore {
         `${piece.offset}:${toStored(piece.text)}`,
       );
     }
-    const refused = await this.#run.appendLog(ids.length, ...ids.map(logKey), keepLogMs, ...args);
-    return { refused: (refused as number[]).map((index) => ids[index - 1] ?? '') };
+    const outcome = await this.#run.appendLog(ids.length, ...ids.map(logKey), keepLogMs, ...args);
+    const [refused = [], lost = []] = (outcome as number[][]).map((some) => some.map((index) => ids[index - 1] ?? ''));
+    return { refused, lost };
   }
 
   async fenceLog(generationId: string, epoch: number): Promise<void> {
@@ -123,6 +127,11 @@ export class RedisLiveStore implements LiveStore {
 
   async acquireLease(name: string, owner: string, ttlMs: number): Promise<{ epoch: number } | undefined> {
     const epoch = await this.#run.acquireLease(leaseKey(name), toStored(owner), ttlMs, keepLeaseMs);
+    return epoch === null ? undefined : { epoch: Number(epoch) };
+  }
+
+  async inheritLease(name: string, heir: string, ttlMs: number): Promise<{ epoch: number } | undefined> {
+    const epoch = await this.#run.inheritLease(leaseKey(name), toStored(heir), ttlMs, keepLeaseMs);
     return epoch === null ? undefined : { epoch: Number(epoch) };
   }
 
@@ -206,6 +215,7 @@ function defineScripts(redis: Redis): Scripts {
   redis.defineCommand('takeTokens', { numberOfKeys: 1, lua: scripts.takeTokens });
   redis.defineCommand('appendLog', { lua: scripts.appendLog });
   redis.defineCommand('acquireLease', { numberOfKeys: 1, lua: scripts.acquireLease });
+  redis.defineCommand('inheritLease', { numberOfKeys: 1, lua: scripts.inheritLease });
   redis.defineCommand('renewLeases', { lua: scripts.renewLeases });
   redis.defineCommand('releaseLease', { numberOfKeys: 1, lua: scripts.releaseLease });
   redis.defineCommand('putSession', { numberOfKeys: 2, lua: scripts.putSession });
