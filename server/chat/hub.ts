@@ -32,6 +32,8 @@ type HubParts = {
 /** The end of an answer, kept for readers who come back a moment later. */
 type Finished = { generation: Generation; done: Push };
 
+const DROP_EVERY_MS = 250;
+
 export class GenerationHub {
   readonly #parts: HubParts;
   readonly #options: HubOptions;
@@ -41,6 +43,7 @@ export class GenerationHub {
   readonly #countByUser = new Map<string, number>();
   readonly #finished = new Map<string, Finished>();
   readonly #handedOver = new WeakSet<Generation>();
+  readonly #toDrop: string[] = [];
   #settle: (generation: Generation) => void = () => {};
   #onIdle: (() => void)[] = [];
 
@@ -168,7 +171,7 @@ export class GenerationHub {
 
   /** The settler has committed the end. */
   finish(generation: Generation, done: DoneBody, balance: number | undefined): void {
-    const { audience, metrics, textLog, log } = this.#parts;
+    const { audience, metrics } = this.#parts;
     const { userId } = generation.facts;
     const push: Push = { type: 'chat.done', body: done };
     this.keepFinished(generation, push);
@@ -179,9 +182,18 @@ export class GenerationHub {
     if (balance !== undefined) audience.tell(userId, { type: 'billing.balance', body: { balance } });
     metrics.tokens(done.usage.tokensIn, done.usage.tokensOut);
     metrics.finished(done.finishReason);
-    textLog
-      .dropLog([generation.key], this.#options.keepMs)
-      .catch((error: unknown) => log.warn({ error }, 'the log of a finished answer could not be dropped'));
+    this.#dropLog(generation.key);
+  }
+
+  /** Many with one statement: nobody waits for it, and what a crash leaves ends by itself. */
+  #dropLog(generationId: string): void {
+    if (this.#toDrop.push(generationId) > 1) return;
+    const { clock, textLog, log } = this.#parts;
+    clock.after(DROP_EVERY_MS, () => {
+      textLog
+        .dropLog(this.#toDrop.splice(0), this.#options.keepMs)
+        .catch((error: unknown) => log.warn({ error }, 'the logs of finished answers could not be dropped'));
+    });
   }
 
   /** An answer that has ended here or elsewhere stays resumable for a moment. */
