@@ -33,6 +33,7 @@ type Parts = {
 export type Services = Awaited<ReturnType<typeof startServices>>;
 
 const AVATAR_CHANNEL = 'companion.avatars';
+const FORGOTTEN_CHANNEL = 'memory.forgotten';
 
 export async function startServices(parts: Parts) {
   const { config, log, clock, metrics, storage, edge, lifecycle } = parts;
@@ -57,6 +58,14 @@ export async function startServices(parts: Parts) {
 
   const memory = lifecycle.add('memory', await openMemory({ config, db, pool, clock, log, model }), (running) =>
     running.close(),
+  );
+  memory.onForgotten((userId) => {
+    live
+      .publish(FORGOTTEN_CHANNEL, userId)
+      .catch((error: unknown) => log.warn({ error }, 'other gateways did not hear of erased memories'));
+  });
+  lifecycle.add('memory news', await live.subscribe(FORGOTTEN_CHANNEL, (userId) => memory.forgetUser(userId)), (end) =>
+    end(),
   );
   const companion = new CompanionService(db, config, (avatarId) => {
     live

@@ -128,6 +128,14 @@ type RawVector = {
   created_at_ms: string;
 };
 
+/** Removes what a person said in one conversation. @returns how many memories are gone. */
+export async function deleteOfConversation(tx: Tx, userId: string, conversationId: string): Promise<number> {
+  const result = await tx.sql`
+    delete from memory.embeddings
+    where owner_scope = 'user' and owner_id = ${userId} and meta_json ->> 'conversationId' = ${conversationId}`;
+  return result.count;
+}
+
 /** Texts by id, of the rows that the transaction's user may see. */
 export async function findTexts(tx: Tx, ids: readonly string[]): Promise<Map<string, string>> {
   const rows = await tx.sql<{ id: string; text: string }[]>`

@@ -283,6 +283,7 @@ describe('the tree', () => {
     const next = await engine.chat.list(reader.caller, { limit: 1, before: page.nextBefore ?? '' });
     expect(next).toMatchObject({ conversations: [{ conversationId }], nextBefore: null });
     await engine.chat.delete(reader.caller, conversationId);
+    expect(engine.forgotten).toContain(conversationId);
     expect((await engine.chat.list(reader.caller, {})).conversations).toHaveLength(1);
     await expect(engine.chat.list(reader.caller, { before: "1'; drop table" })).rejects.toMatchObject({
       code: 'protocol.invalid_body',

@@ -41,6 +41,8 @@ export type MemoryAccess = {
   retrieve(query: { userId: string; avatarId: string; text: string; top: number }): Promise<RetrievedMemory[]>;
   /** In the background; never delays a turn. */
   rememberTurn(turn: { userId: string; conversationId: string; messageId: string; text: string }): void;
+  /** Nothing that was said in the conversation is remembered any more. */
+  forgetConversation(userId: string, conversationId: string): Promise<void>;
   /** Texts of memories that the user may read, by id; what is gone is left out. */
   findTexts(userId: string, memoryIds: readonly string[]): Promise<Map<string, string>>;
 };

@@ -22,6 +22,7 @@ import type { GatewayCalls } from './gateway-calls.ts';
 import type { Generation } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
 import { toConversation, toPage } from './messages.ts';
+import type { MemoryAccess } from './needs.ts';
 import type { RemoteGenerations } from './remote-generations.ts';
 import type { TurnMaterials } from './turn-materials.ts';
 import type { UserNews } from './user-news.ts';
@@ -40,6 +41,7 @@ type Parts = {
   news: UserNews;
   audience: Audience;
   materials: TurnMaterials;
+  memory: Pick<MemoryAccess, 'forgetConversation'>;
   clock: Clock;
 };
 type View = { conversation: ConversationRow; messages: UpReply<'chat.history'>; running: Generation | undefined };
@@ -186,13 +188,14 @@ export class ChatService {
   }
 
   async delete(caller: Caller, conversationId: string): Promise<Record<string, never>> {
-    const { db, audience, clock } = this.#parts;
+    const { db, audience, memory, clock } = this.#parts;
     const runningId = await db.asUser(caller.userId, async (tx) => {
       const { runningGenerationId } = await getConversation(await conversations.lockConversation(tx, conversationId));
       await conversations.softDelete(tx, conversationId, new Date(clock.now()));
       return runningGenerationId;
     });
     if (runningId !== null) await this.stop(caller, runningId);
+    await memory.forgetConversation(caller.userId, conversationId);
     audience.tell(caller.userId, { type: 'chat.conversation_deleted', body: { conversationId } }, caller.peer);
     return {};
   }

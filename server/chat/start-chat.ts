@@ -81,7 +81,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
       memoryTokens: options.memoryTokens,
     },
   );
-  const chat = new ChatService({ db, live, hub, remote, calls, news, audience, materials, clock });
+  const chat = new ChatService({ db, live, hub, remote, calls, news, audience, materials, memory, clock });
   const continuation = options.failover === 'continue' ? new Continuation({ db, partners, memory }) : undefined;
   const recovery = new Recovery({ db, live, hub, meter, continuation, clock, log }, owner, options.alone);
 

@@ -4,7 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import type { Database } from '../../db/client.ts';
-import { deleteOfConversation, findTexts, insertEmbeddings, type NewEmbedding, type Scope } from '../../db/memory/embeddings.ts';
+import {
+  deleteOfConversation,
+  findTexts,
+  insertEmbeddings,
+  type NewEmbedding,
+  type Scope,
+} from '../../db/memory/embeddings.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import { OFFLINE_MODEL } from '../../workers/memory/embed-text.ts';
 import type { TaskRunner } from '../../workers/runner.ts';

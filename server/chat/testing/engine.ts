@@ -26,6 +26,7 @@ const noLog = { warn: () => {}, error: () => {} };
 /** One gateway's worth of the engine. Several share a bench: they have the database in common and nothing else. */
 export class TestEngine {
   readonly readers = new Set<Reader>();
+  readonly forgotten: string[] = [];
   readonly remembered: { userId: string; text: string }[] = [];
   memories: RetrievedMemory[] = [];
   readonly hub: GenerationHub;
@@ -42,6 +43,7 @@ export class TestEngine {
     const memory: MemoryAccess = {
       retrieve: async () => this.memories,
       rememberTurn: (turn) => void this.remembered.push(turn),
+      forgetConversation: async (_userId, conversationId) => void this.forgotten.push(conversationId),
       findTexts: async () => new Map(this.memories.map(({ memoryId, text }) => [memoryId, text])),
     };
     const meter = {
