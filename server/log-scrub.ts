@@ -60,13 +60,21 @@ function scrubFields(value: object, depth: number): Record<string, unknown> {
 
 /** Name, message, stack, code and cause. Drivers hang statements, parameters and rows on their errors: those are left out. */
 function scrubError(error: Error, depth: number): Record<string, unknown> {
-  const clean: Record<string, unknown> = { type: error.name, message: scrubText(error.message) };
+  const message = withoutValues(error.message);
+  const clean: Record<string, unknown> = { type: error.name, message: scrubText(message) };
   const code = read(error, 'code');
   if (typeof code === 'string' || typeof code === 'number') clean['code'] = code;
-  if (typeof error.stack === 'string') clean['stack'] = scrubText(error.stack);
+  // The stack begins with the whole message; what follows are places in the code.
+  if (typeof error.stack === 'string') clean['stack'] = scrubText(error.stack.replace(error.message, () => message));
   if (error.cause !== undefined && depth < MAX_DEPTH)
     clean['cause'] = error.cause instanceof Error ? scrubError(error.cause, depth + 1) : scrub(error.cause, depth + 1);
   return clean;
+}
+
+/** Drizzle puts a failed statement and all its values into the message: texts of people are among them. */
+function withoutValues(message: string): string {
+  const values = message.startsWith('Failed query:') ? message.indexOf('\nparams:') : -1;
+  return values < 0 ? message : message.slice(0, values);
 }
 
 /** A getter that throws must not keep the rest from the log. */

@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm';
 import { describe, expect, test } from 'vitest';
 import { AppError } from './errors.ts';
 import { createLog, type Log } from './log.ts';
@@ -62,6 +63,14 @@ const mistakes: readonly (readonly [string, object])[] = [
   ['details of an AppError', { error: new AppError('internal', { given: SECRET }) }],
   ['deep nesting', { a: { b: { c: { password: SECRET } } } }],
   ['bytes', { payload: Buffer.from(SECRET) }],
+  [
+    'a failed statement of Drizzle',
+    { error: new DrizzleQueryError('insert into t values ($1)', [SECRET], new Error('refused')) },
+  ],
+  [
+    'a failed statement whose value looks like a place in the code',
+    { err: new DrizzleQueryError('select $1', [`x\n    at ${SECRET} (file.ts:1:1)`, SECRET]) },
+  ],
   ['a map', { headers: new Map([['authorization', SECRET]]) }],
 ];
 
