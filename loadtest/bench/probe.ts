@@ -58,4 +58,6 @@ async function handle(command: ProbeCommand): Promise<ProbeReading> {
 if (isMainThread && process.send) {
   answerCommands(handle);
   process.channel?.unref();
+  // A harness that was killed leaves nothing behind.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 }

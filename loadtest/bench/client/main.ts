@@ -53,3 +53,4 @@ async function handle(command: ClientCommand): Promise<unknown> {
 }
 
 answerCommands(handle);
+process.on('disconnect', () => process.exit());

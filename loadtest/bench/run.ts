@@ -1,0 +1,66 @@
+/** One run: starts what the chosen measures need, measures in order, stops everything whatever happens. */
+import { cpus } from 'node:os';
+import { measureCpu } from './measures/cpu.ts';
+import { measureFirstToken } from './measures/first-token.ts';
+import { measureMemory } from './measures/memory.ts';
+import { measureThroughput } from './measures/throughput.ts';
+import { measureWorkers } from './measures/workers.ts';
+import type { BenchOptions, MeasureName } from './options.ts';
+import { canPin, cores } from './processes.ts';
+import type { Report, Row } from './report.ts';
+import { startClient, startModel, startRelays, startServer } from './targets.ts';
+
+type Result = { rows: Row[]; problems?: string[]; details?: Record<string, unknown> };
+type Measure = (name: MeasureName, task: () => Promise<Result>) => Promise<void>;
+type Stoppable = { running: { stop(): Promise<void> }; stop?(): Promise<void> };
+
+export async function run(options: BenchOptions): Promise<Report> {
+  const startedAt = new Date().toISOString();
+  const report: Report = { startedAt, machine: machine(), rows: [], problems: [], details: {} };
+  const measure: Measure = async (name, task) => {
+    if (!options.only.includes(name)) return;
+    console.error(`measuring ${name} …`);
+    const { rows, problems = [], details = {} } = await task();
+    report.rows.push(...rows);
+    report.problems.push(...problems);
+    Object.assign(report.details, details);
+  };
+  if (options.only.some((name) => name !== 'workers')) await measureServers(options, measure);
+  await measure('workers', () => measureWorkers(options.quick));
+  return report;
+}
+
+async function measureServers(options: BenchOptions, measure: Measure): Promise<void> {
+  const stops: (() => Promise<void>)[] = [];
+  const started = <Value extends Stoppable>(value: Value): Value => {
+    stops.unshift(() => (value.stop ? value.stop() : value.running.stop()));
+    return value;
+  };
+  try {
+    const client = started(await startClient());
+    const model = started(await startModel(client));
+    const server = started(await startServer(model, options));
+    const relays = (await startRelays(model)).map(started);
+    const [socketIo, , bareUws] = relays;
+    if (!socketIo || !bareUws) throw new Error('a relay is missing');
+    // Memory first: later loads leave pools and compiled code behind that blur a growth of a few kilobytes.
+    await measure('memory', () => measureMemory(client, server, bareUws));
+    const compared = options.quick ? [socketIo, bareUws] : relays;
+    await measure('cpu', () => measureCpu(client, model, [server, ...compared], options));
+    await measure('first-token', () => measureFirstToken(client, model, server, [socketIo, bareUws], options));
+    const pushed = options.quick ? [server] : [server, socketIo];
+    await measure('throughput', () => measureThroughput(client, model, pushed, options));
+  } finally {
+    for (const stop of stops) await stop();
+  }
+}
+
+function machine(): Record<string, unknown> {
+  const around = `model, clients and database on core ${cores.around}`;
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    node: process.version,
+    pinned: canPin ? `measured on core ${cores.measured}; ${around}` : 'not pinned',
+  };
+}
