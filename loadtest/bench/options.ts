@@ -52,7 +52,8 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
     windowS: checkNumber('--seconds', values.seconds, quick ? 3 : 6),
     rounds: checkNumber('--rounds', values.rounds, quick ? 1 : 3),
     codec,
-    accounts: 500,
+    // One for each stream of the largest load: two streams of one person would open the same empty conversation.
+    accounts: quick ? 600 : 1_100,
     out: values.out,
     profile: values.profile,
   };
