@@ -16,9 +16,13 @@ export async function findConversation(tx: Tx, conversationId: string): Promise<
 
 /** The same, locked: whatever changes the tree or the selection takes this lock first. */
 export async function lockConversation(tx: Tx, conversationId: string): Promise<ConversationRow | undefined> {
-  const rows = await tx.sql<ConversationRow[]>`
-    select ${tx.sql.unsafe(COLUMNS)} from chat.conversations c
-    where c.id = ${conversationId} and c.deleted_at is null for update of c`;
+  // Two statements, sent together: one that waits for the lock would look for the running generation as of before the wait.
+  const [, rows] = await Promise.all([
+    tx.sql`select 1 from chat.conversations c where c.id = ${conversationId} and c.deleted_at is null for update`,
+    tx.sql<ConversationRow[]>`
+      select ${tx.sql.unsafe(COLUMNS)} from chat.conversations c
+      where c.id = ${conversationId} and c.deleted_at is null`,
+  ]);
   return rows[0];
 }
 

@@ -49,6 +49,12 @@ export function checkText(text: string): string {
   return text;
 }
 
+/** @throws AppError `protocol.invalid_body` for an id that cannot be stored as it is. */
+export function checkClientMessageId(id: string | undefined): void {
+  if (id !== undefined && (id.includes('\0') || !id.isWellFormed()))
+    throw AppError.invalid('body.clientMessageId', 'well-formed Unicode without U+0000');
+}
+
 export function titleOf(text: string): string {
   const line = text.trim().split('\n', 1)[0] ?? '';
   const characters = [...line];

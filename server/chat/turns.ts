@@ -19,7 +19,15 @@ import type { GenerationHub } from './hub.ts';
 import { toMessage } from './messages.ts';
 import type { Billing, MemoryAccess, PartnerAvatar, Partners, TokenMeter } from './needs.ts';
 import { type AssembledPrompt, assemblePrompt, toRequest } from './prompt.ts';
-import { checkText, findEarlier, type Intent, type Started, sameStart, titleOf } from './turn-intent.ts';
+import {
+  checkClientMessageId,
+  checkText,
+  findEarlier,
+  type Intent,
+  type Started,
+  sameStart,
+  titleOf,
+} from './turn-intent.ts';
 import type { Gathered, TurnMaterials } from './turn-materials.ts';
 
 export type TurnOptions = {
@@ -108,6 +116,7 @@ export class Turns {
   async #start(caller: Caller, conversationId: string, intent: Intent): Promise<Started> {
     const { hub, memory, audience } = this.#parts;
     if (this.#draining) throw new AppError('draining');
+    checkClientMessageId(intent.clientMessageId ?? intent.clientRequestId);
     // Everything that may need a connection of its own comes before the transaction, which holds one.
     const materials = await this.#gather(caller, conversationId, intent);
     const outcome = await this.#commit(caller, conversationId, intent, materials);
