@@ -43,6 +43,8 @@ export class Generation implements StreamSource {
   readonly #ends: number[] = [];
   #pending = '';
   #writing: LogPiece | undefined;
+  /** Of the last piece that was taken from the log. */
+  #lastEpoch = 0;
   #cached: { offset: number; push: Push } | undefined;
 
   constructor(facts: GenerationFacts, recovered: readonly LogPiece[] = []) {
@@ -112,6 +114,9 @@ export class Generation implements StreamSource {
     for (const piece of pieces) {
       if (piece.seq <= this.lastSeq) continue;
       if (piece.seq !== this.lastSeq + 1 || piece.offset !== this.#text.length) return false;
+      // What an older owner wrote behind a hole is no part of what a newer one goes on with.
+      if (piece.epoch < this.#lastEpoch) return false;
+      this.#lastEpoch = piece.epoch;
       this.#text += piece.text;
       this.#ends.push(this.#text.length);
       this.#cached = undefined;
@@ -127,6 +132,10 @@ export class Generation implements StreamSource {
       const offset = at === 0 ? 0 : (this.#ends[at - 1] ?? 0);
       return { generationId, epoch, seq: at, offset, text: this.#text.slice(offset, end) };
     });
+  }
+
+  get lastPiece(): LogPiece | undefined {
+    return this.piecesAfter(Math.max(this.lastSeq - 1, -1)).at(0);
   }
 
   /** The piece on its way did not arrive for sure; it is kept for the next try, unchanged. */

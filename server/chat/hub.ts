@@ -202,6 +202,11 @@ export class GenerationHub {
     this.#parts.clock.after(this.#options.keepMs, () => this.#finished.delete(generation.key));
   }
 
+  /** Makes sure that the live log has all that was shown. */
+  verifyLogs(): Promise<void> {
+    return this.#writer.verify(this.#running.values());
+  }
+
   /** It was ended elsewhere. */
   forget(generation: Generation): void {
     this.#parts.audience.endStream(generation);

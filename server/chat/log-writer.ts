@@ -54,6 +54,13 @@ export class LogWriter {
     }
   }
 
+  /** Writes again what the store may have lost. While a model is silent, nothing else would notice. */
+  async verify(generations: Iterable<Generation>): Promise<void> {
+    const all = [...generations];
+    const { lost } = await this.#log.appendLog(all.flatMap((generation) => generation.lastPiece ?? []));
+    if (lost.length > 0) await this.#restore(all, lost);
+  }
+
   #flushUrgent(): void {
     const due = this.#urgent;
     this.#urgent = new Set();
@@ -81,15 +88,35 @@ export class LogWriter {
     const pieces = batch.flatMap((generation) => generation.unwritten ?? []);
     const beganMs = performance.now();
     try {
-      const { refused } = await this.#log.appendLog(pieces);
+      const { refused, lost } = await this.#log.appendLog(pieces);
+      if (lost.length > 0) refused.push(...(await this.#restore(batch, lost)));
       this.#report.metrics.logWritten(pieces.length, performance.now() - beganMs);
       const fenced = refused.length === 0 ? undefined : new Set(refused);
       for (const generation of batch) this.#acknowledge(generation, fenced);
     } catch (error) {
       // Nobody has seen these pieces. The same ones are tried again; the log takes a piece that it has already as written.
+      this.#report.metrics.logFailed();
       this.#report.log.warn({ error, pieces: pieces.length }, 'the live log cannot be written; trying again');
       this.#clock.after(RETRY_MS, () => void this.#write(batch));
     }
+  }
+
+  /** The store has lost these logs; here is all that was in them. @returns the ids of those that others have taken over */
+  async #restore(generations: Iterable<Generation>, lost: readonly string[]): Promise<string[]> {
+    const ids = new Set(lost);
+    const outcomes = await Promise.all(
+      [...generations]
+        .filter((generation) => ids.has(generation.key))
+        .map(async (generation) => {
+          const { unwritten } = generation;
+          const stored = generation.piecesAfter(-1);
+          const outcome = await this.#log.appendLog(unwritten === undefined ? stored : [...stored, unwritten]);
+          this.#report.metrics.logRestored();
+          return outcome;
+        }),
+    );
+    this.#report.log.warn({ generations: lost.length }, 'the live store had lost logs; they were written again');
+    return outcomes.flatMap(({ refused }) => refused);
   }
 
   #acknowledge(generation: Generation, fenced: Set<string> | undefined): void {

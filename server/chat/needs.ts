@@ -75,7 +75,7 @@ export type TokenMeter = { count(model: string, texts: readonly string[]): Promi
 
 /** The log of running answers; the live store provides it. */
 export type TextLog = {
-  appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[] }>;
+  appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[]; lost: string[] }>;
   readLog(generationId: string, afterSeq: number): Promise<LogPiece[]>;
   dropLog(generationIds: readonly string[], keepMs: number): Promise<void>;
 };
@@ -86,6 +86,15 @@ export type ChatMetrics = {
   tokens(tokensIn: number, tokensOut: number): void;
   finished(reason: string): void;
   logWritten(pieces: number, tookMs: number): void;
+  /** The live log could not be written: text is held back until it can. */
+  logFailed(): void;
+  /** The live store had lost the log of an answer, which has been written again. */
+  logRestored(): void;
+  /** The lease of this gateway could not be renewed in time, or was lost. */
+  leaseLost(): void;
+  /** An answer of a dead gateway was taken over. */
+  adopted(outcome: 'continued' | 'closed'): void;
+  settlementFailed(outcome: 'retried' | 'given_up'): void;
 };
 
 export type ChatLog = { warn(facts: object, message: string): void; error(facts: object, message: string): void };

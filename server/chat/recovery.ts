@@ -1,6 +1,7 @@
 /**
  * Closes what a gateway that is gone left running: the text that was shown is in the live log; it becomes the message, marked as
  * interrupted, and is settled once. Runs at start, and whenever a gateway's lease has ended.
+ * A gateway that could not reach the live store judges nobody dead for a while: the others may have been cut off as well.
  */
 
 import { adoptRunning, listOwners } from '../../db/chat/generations.ts';
@@ -13,22 +14,25 @@ import type { Continuation } from './continuation.ts';
 import { factsOf } from './facts.ts';
 import { Generation } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
-import type { ChatLog, TokenMeter } from './needs.ts';
+import type { ChatLog, ChatMetrics, TokenMeter } from './needs.ts';
 
 type Parts = {
   db: Database;
-  live: Pick<LiveStore, 'acquireLease' | 'releaseLease' | 'renewLeases' | 'readLog' | 'fenceLog'>;
+  live: Pick<LiveStore, 'acquireLease' | 'inheritLease' | 'releaseLease' | 'renewLeases' | 'readLog' | 'fenceLog'>;
   hub: GenerationHub;
   meter: TokenMeter;
   /** Undefined: what was cut off stays cut off. */
   continuation: Continuation | undefined;
   clock: Clock;
   log: ChatLog;
+  metrics: ChatMetrics;
 };
 
 /** A gateway that has not renewed for so long is held for dead. */
 const LEASE_MS = 4_000;
 const RENEW_MS = 1_000;
+/** Answers that are taken over at the same time. */
+const ADOPT_AT_ONCE = 16;
 
 /** The name of the lease that a living gateway holds. */
 const leaseOf = (owner: string): string => `gateway:${owner}`;
@@ -38,12 +42,20 @@ export class Recovery {
   readonly #owner: string;
   readonly #alone: boolean;
   #stopped = false;
+  #renewedAtMs: number;
+  /** Until the logs of this gateway's answers have been looked after, too. */
+  #wasCutOff = false;
+  #trustAfterMs = 0;
+  /** This gateway's already, and still to be closed or continued. */
+  readonly #inherited: GenerationRow[] = [];
+  #closing: Promise<unknown> | undefined;
 
   /** @param alone true where no other gateway can be alive (the data folder is locked): nobody's lease is waited for. */
   constructor(parts: Parts, owner: string, alone: boolean) {
     this.#parts = parts;
     this.#owner = owner;
     this.#alone = alone;
+    this.#renewedAtMs = parts.clock.now();
   }
 
   /** Takes this gateway's lease and keeps it; closes what dead ones left, now and later. */
@@ -61,27 +73,52 @@ export class Recovery {
   /** @returns how many answers were taken over. */
   async closeLeftovers(): Promise<number> {
     const { db, live } = this.#parts;
-    let adopted = 0;
     for (const owner of await db.asService(listOwners)) {
       if (owner === this.#owner) continue;
-      if (this.#alone) await live.releaseLease(leaseOf(owner), owner);
-      // Whoever can take a gateway's own lease knows that it is dead, and is the only one to know.
-      const lease = await live.acquireLease(leaseOf(owner), this.#owner, LEASE_MS);
-      if (lease === undefined) continue;
-      const rows = await db.asService((tx) => adoptRunning(tx, owner, this.#owner));
-      for (const row of rows) await this.#adopt(row);
-      adopted += rows.length;
+      if (!(await this.#inherit(owner))) continue;
+      this.#inherited.push(...(await db.asService((tx) => adoptRunning(tx, owner, this.#owner))));
       await live.releaseLease(leaseOf(owner), this.#owner);
     }
+    return this.#adoptInherited();
+  }
+
+  /** Whoever can take a gateway's own lease knows that it is dead, and is the only one to know. */
+  async #inherit(owner: string): Promise<boolean> {
+    const { live } = this.#parts;
+    if (!this.#alone) return (await live.inheritLease(leaseOf(owner), this.#owner, LEASE_MS)) !== undefined;
+    await live.releaseLease(leaseOf(owner), owner);
+    return (await live.acquireLease(leaseOf(owner), this.#owner, LEASE_MS)) !== undefined;
+  }
+
+  /** What fails stays for the next time: nobody else would take it, since it is this gateway's now. */
+  async #adoptInherited(): Promise<number> {
+    const due = this.#inherited.splice(0);
+    const failures: unknown[] = [];
+    let adopted = 0;
+    const adoptNext = async (): Promise<void> => {
+      for (let row = due.shift(); row !== undefined && !this.#stopped; row = due.shift()) {
+        try {
+          await this.#adopt(row);
+          adopted += 1;
+        } catch (error) {
+          this.#inherited.push(row);
+          failures.push(error);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: ADOPT_AT_ONCE }, adoptNext));
+    if (failures.length > 0) throw new AggregateError(failures, `${failures.length} answers could not be taken over.`);
     return adopted;
   }
 
   async #adopt(row: GenerationRow): Promise<void> {
-    const { live, hub, clock } = this.#parts;
+    const { live, hub, clock, metrics } = this.#parts;
     await live.fenceLog(row.id, row.epoch);
+    // Should a piece be missing, which only a store that lost data can cause, the text up to there is what is kept.
     const pieces = await live.readLog(row.id, -1);
     const generation = new Generation(factsOf(row, clock.now()), pieces);
     const request = await this.#requestOf(row, generation.text);
+    metrics.adopted(request === undefined ? 'closed' : 'continued');
     if (request === undefined) hub.adopt(generation);
     else hub.resume(generation, request);
   }
@@ -105,14 +142,40 @@ export class Recovery {
   }
 
   async #round(): Promise<void> {
-    const { live, log } = this.#parts;
+    const { clock, log } = this.#parts;
     try {
-      const { lost } = await live.renewLeases([leaseOf(this.#owner)], this.#owner, LEASE_MS);
-      if (lost.length > 0) await live.acquireLease(leaseOf(this.#owner), this.#owner, LEASE_MS);
-      await this.closeLeftovers();
+      await this.#keepLease();
+      if (clock.now() >= this.#trustAfterMs) this.#closeInBackground();
     } catch (error) {
+      this.#wasCutOff = true;
       log.warn({ error }, 'the lease of this gateway could not be renewed; trying again');
     }
     this.#scheduleRound();
+  }
+
+  async #keepLease(): Promise<void> {
+    const { live, hub, clock, metrics } = this.#parts;
+    const { lost } = await live.renewLeases([leaseOf(this.#owner)], this.#owner, LEASE_MS);
+    if (lost.length > 0) await live.acquireLease(leaseOf(this.#owner), this.#owner, LEASE_MS);
+    if (lost.length > 0 || clock.now() - this.#renewedAtMs > LEASE_MS) {
+      metrics.leaseLost();
+      this.#wasCutOff = true;
+      this.#trustAfterMs = clock.now() + LEASE_MS;
+    }
+    this.#renewedAtMs = clock.now();
+    if (!this.#wasCutOff) return;
+    await hub.verifyLogs();
+    this.#wasCutOff = false;
+  }
+
+  /** Taking over hundreds of answers may take longer than a lease lives. */
+  #closeInBackground(): void {
+    this.#closing ??= this.closeLeftovers()
+      .catch((error: unknown) =>
+        this.#parts.log.warn({ error }, 'what dead gateways left could not be closed; trying again'),
+      )
+      .finally(() => {
+        this.#closing = undefined;
+      });
   }
 }

@@ -156,7 +156,7 @@ describe('what a dead gateway leaves', () => {
     await witness.next('chat.delta', (body) => body.seq >= 2);
     const shown = witness.texts.get(generationId) ?? '';
 
-    // The lease of the dead one was never taken: the next round of anybody closes what it left.
+    await dead.endLease();
     expect(await engine.recovery.closeLeftovers()).toBe(1);
     const done = await reader.done(generationId);
     expect(done).toMatchObject({ finishReason: 'interrupted' });

@@ -83,7 +83,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
   );
   const chat = new ChatService({ db, live, hub, remote, calls, news, audience, materials, memory, clock });
   const continuation = options.failover === 'continue' ? new Continuation({ db, partners, memory }) : undefined;
-  const recovery = new Recovery({ db, live, hub, meter, continuation, clock, log }, owner, options.alone);
+  const recovery = new Recovery({ db, live, hub, meter, continuation, clock, log, metrics }, owner, options.alone);
 
   return {
     chat,

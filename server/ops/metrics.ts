@@ -37,6 +37,11 @@ export class Metrics {
   readonly #tokensOut = new Tally();
   readonly #generations = new TallyByLabel();
   readonly #logPieces = new Tally();
+  readonly #logFailures = new Tally();
+  readonly #logsRestored = new Tally();
+  readonly #leasesLost = new Tally();
+  readonly #adopted = new TallyByLabel();
+  readonly #settlementFailures = new TallyByLabel();
   readonly #tasks = new TallyByLabel();
 
   readonly #commandTime = this.#histogram('tsumugi_command_seconds', 'Time to answer a command of a client.');
@@ -93,6 +98,33 @@ export class Metrics {
     this.#tally('tsumugi_tokens_out_total', 'Tokens of answers that were settled.', this.#tokensOut);
     this.#labelled('tsumugi_generations_total', 'Generations that ended, by reason.', ['reason'], this.#generations);
     this.#tally('tsumugi_live_log_pieces_total', 'Pieces of generations that were stored.', this.#logPieces);
+    this.#tally(
+      'tsumugi_live_log_failures_total',
+      'Writes of the live log that failed and were tried again.',
+      this.#logFailures,
+    );
+    this.#tally(
+      'tsumugi_live_logs_restored_total',
+      'Logs that the live store had lost and that were written again.',
+      this.#logsRestored,
+    );
+    this.#tally(
+      'tsumugi_leases_lost_total',
+      'Times that this gateway could not renew its lease in time.',
+      this.#leasesLost,
+    );
+    this.#labelled(
+      'tsumugi_generations_adopted_total',
+      'Generations of dead gateways that were taken over.',
+      ['outcome'],
+      this.#adopted,
+    );
+    this.#labelled(
+      'tsumugi_settlement_failures_total',
+      'Settlements that failed, by what follows.',
+      ['outcome'],
+      this.#settlementFailures,
+    );
     this.#labelled('tsumugi_worker_tasks_total', 'CPU tasks, by outcome.', ['task', 'outcome'], this.#tasks);
     this.#watchLoop();
     this.#watchProcess();
@@ -136,6 +168,11 @@ export class Metrics {
       this.#logPieces.add(pieces);
       this.#logWrite.observe(tookMs / 1000);
     },
+    logFailed: (): void => this.#logFailures.add(1),
+    logRestored: (): void => this.#logsRestored.add(1),
+    leaseLost: (): void => this.#leasesLost.add(1),
+    adopted: (outcome: string): void => this.#adopted.add(1, outcome),
+    settlementFailed: (outcome: string): void => this.#settlementFailures.add(1, outcome),
   };
 
   /** Handed to the worker pool. */

@@ -1,7 +1,10 @@
 /** The chat engine over real parts: PostgreSQL, its live store, the ledger, worker threads and a model server over HTTP. */
 
+import type { LiveStore } from '../../../db/live/live-store.ts';
 import { PostgresLiveStore } from '../../../db/live/postgres.ts';
+import { RedisLiveStore } from '../../../db/live/redis.ts';
 import { createTestDatabase } from '../../../db/testing/postgres.ts';
+import { startRedis } from '../../../db/testing/redis.ts';
 import { uuidv7 } from '../../../db/uuid.ts';
 import { WorkerPool } from '../../../workers/pool.ts';
 import { BillingService } from '../../billing/service.ts';
@@ -20,7 +23,18 @@ import type { TraceReader } from '../trace.ts';
 import type { Turns } from '../turns.ts';
 import { Reader } from './reader.ts';
 
-const noMetrics: ChatMetrics = { firstToken: () => {}, tokens: () => {}, finished: () => {}, logWritten: () => {} };
+const none = () => {};
+const noMetrics: ChatMetrics = {
+  firstToken: none,
+  tokens: none,
+  finished: none,
+  logWritten: none,
+  logFailed: none,
+  logRestored: none,
+  leaseLost: none,
+  adopted: none,
+  settlementFailed: none,
+};
 const noLog = { warn: () => {}, error: () => {} };
 
 /** One gateway's worth of the engine. Several share a bench: they have the database in common and nothing else. */
@@ -36,6 +50,8 @@ export class TestEngine {
   readonly recovery: Recovery;
   readonly settler: Settler;
   readonly engine: Chat;
+  readonly #live: LiveStore;
+  readonly #owner: string;
 
   constructor(bench: Bench, owner: string, options: Partial<ChatOptions> = {}, clock: Clock = systemClock) {
     const { db, live, model, billing, pool, companion } = bench;
@@ -78,6 +94,8 @@ export class TestEngine {
       },
     );
     this.engine = engine;
+    this.#live = live;
+    this.#owner = owner;
     ({
       hub: this.hub,
       chat: this.chat,
@@ -86,6 +104,12 @@ export class TestEngine {
       recovery: this.recovery,
       settler: this.settler,
     } = engine);
+  }
+
+  /** For everybody else this gateway is dead from now on; it writes on all the same. */
+  async endLease(): Promise<void> {
+    await this.#live.acquireLease(`gateway:${this.#owner}`, this.#owner, 60_000);
+    await this.#live.releaseLease(`gateway:${this.#owner}`, this.#owner);
   }
 
   /** Another connection of a user. */
@@ -104,9 +128,10 @@ export class TestEngine {
 export type Bench = Awaited<ReturnType<typeof startBench>>;
 
 /** What engines of one test file share. */
-export async function startBench(options: { tokensPerSecond?: number } = {}) {
+export async function startBench(options: { tokensPerSecond?: number; live?: 'postgres' | 'redis' } = {}) {
   const test = await createTestDatabase();
-  const live = new PostgresLiveStore(test.url);
+  const redis = options.live === 'redis' ? await startRedis() : undefined;
+  const live: LiveStore = redis === undefined ? new PostgresLiveStore(test.url) : new RedisLiveStore(redis.url);
   const pool = new WorkerPool({ threads: 1, maxQueue: 1_000 });
   const persona = await startPersona({ faults: true, seed: 7, tokensPerSecond: options.tokensPerSecond ?? 500 });
   const model = new OpenAiChatModel({
@@ -125,6 +150,8 @@ export async function startBench(options: { tokensPerSecond?: number } = {}) {
     test,
     db,
     live,
+    /** Undefined where PostgreSQL is the live store. */
+    redis,
     pool,
     model,
     billing,
@@ -152,6 +179,7 @@ export async function startBench(options: { tokensPerSecond?: number } = {}) {
       await persona.stop();
       await pool.close();
       await live.close();
+      await redis?.stop();
       await test.close();
     },
   };

@@ -1,0 +1,3 @@
+import { failoverContract } from './testing/failover.contract.ts';
+
+failoverContract('redis');

@@ -1,0 +1,3 @@
+import { gatewaysContract } from './testing/gateways.contract.ts';
+
+gatewaysContract('redis');

@@ -1,0 +1,132 @@
+/** What two gateways owe a user who is connected to both. Run over each live store. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { uuidv7 } from '../../../db/uuid.ts';
+import { type Bench, startBench, TestEngine } from './engine.ts';
+import type { Reader } from './reader.ts';
+
+export function gatewaysContract(live: 'postgres' | 'redis'): void {
+  let bench: Bench;
+  let east: TestEngine;
+  let west: TestEngine;
+  let phone: Reader;
+  let desk: Reader;
+  let userId: string;
+  let conversationId: string;
+
+  beforeAll(async () => {
+    bench = await startBench({ tokensPerSecond: 150, live });
+    east = new TestEngine(bench, 'east');
+    west = new TestEngine(bench, 'west');
+    await Promise.all([east.engine.start(), west.engine.start()]);
+  });
+  afterAll(async () => {
+    await Promise.all([east.engine.stop(), west.engine.stop()]);
+    await bench.close();
+  });
+  beforeEach(async () => {
+    userId = await bench.newUser();
+    phone = east.connect(userId);
+    desk = west.connect(userId);
+    const avatarId = await bench.newAvatar(userId);
+    ({ conversationId } = await east.chat.open(phone.caller, { avatarId, kind: 'conversation' }));
+    await west.engine.news.ready(userId);
+  });
+
+  const send = (text: string, engine = east, from = phone) =>
+    engine.turns.send(from.caller, { conversationId, clientMessageId: uuidv7(), text });
+  const attach = async (engine: TestEngine, reader: Reader, after?: { generationId: string; seq: number }) => {
+    const reply = await engine.chat.attach(reader.caller, {
+      conversationId,
+      ...(after === undefined ? {} : { after }),
+    });
+    if (reply.generation !== null && !reply.resumed)
+      reader.texts.set(reply.generation.generationId, reply.generation.text);
+    return reply;
+  };
+  const finalText = async () => (await east.chat.history(phone.caller, { conversationId })).messages.at(-1)?.text;
+
+  describe('two gateways', () => {
+    it('show on one what is said on the other, at once', async () => {
+      const { generationId, messageId } = await send('Hello from the phone.');
+      expect((await desk.next('chat.message')).message.messageId).toBe(messageId);
+      expect(await desk.done(generationId)).toEqual(await phone.done(generationId));
+      expect(await desk.next('billing.balance')).toEqual(await phone.next('billing.balance'));
+    });
+
+    it('stream an answer to readers of the other one, byte for byte', async () => {
+      const { generationId } = await send('Tell me about the tide.');
+      await phone.next('chat.delta');
+      const { generation } = await attach(west, desk);
+      expect(generation?.generationId).toBe(generationId);
+      await desk.done(generationId);
+      await phone.done(generationId);
+      expect(desk.texts.get(generationId)).toBe(phone.texts.get(generationId));
+      expect(desk.texts.get(generationId)).toBe(await finalText());
+    });
+
+    it('give several readers there the same, from different places', async () => {
+      const { generationId } = await send('Tell me about the fog.');
+      const readers = [desk, west.connect(userId), west.connect(userId)];
+      for (const reader of readers) {
+        await phone.next('chat.delta', (body) => body.generationId === generationId);
+        await attach(west, reader);
+      }
+      for (const reader of readers) await reader.done(generationId);
+      const text = await finalText();
+      expect(readers.map((reader) => reader.texts.get(generationId))).toEqual([text, text, text]);
+    });
+
+    it('resume on the other gateway exactly where the first was left', async () => {
+      const { generationId } = await send('Tell me about the light.');
+      const piece = await phone.next('chat.delta', (body) => body.generationId === generationId);
+      desk.texts.set(generationId, (phone.texts.get(generationId) ?? '').slice(0, piece.offset + piece.text.length));
+      phone.close();
+      const { resumed } = await attach(west, desk, { generationId, seq: piece.seq });
+      expect(resumed).toBe(true);
+      await desk.done(generationId);
+      expect(desk.pushes.some((push) => push.type === 'chat.snapshot')).toBe(false);
+      expect(desk.texts.get(generationId)).toBe(
+        (await west.chat.history(desk.caller, { conversationId })).messages.at(-1)?.text,
+      );
+    });
+
+    it('resume there even when the answer has ended meanwhile', async () => {
+      const { generationId } = await send('Quickly, please.');
+      const done = await phone.done(generationId);
+      // Whoever is connected has heard of the end by now; the late one comes after that.
+      await desk.done(generationId);
+      const late = west.connect(userId);
+      const { resumed } = await attach(west, late, { generationId, seq: -1 });
+      expect(resumed).toBe(true);
+      expect(await late.done(generationId)).toEqual(done);
+      expect(late.texts.get(generationId)).toBe(phone.texts.get(generationId));
+    });
+
+    it('stop an answer from the other gateway, once', async () => {
+      const { generationId } = await send('[[fault huge:3000]] A long story.');
+      await phone.next('chat.delta', (body) => body.generationId === generationId);
+      expect(await west.chat.stop(desk.caller, generationId)).toEqual({ stopped: true });
+      expect((await desk.done(generationId)).finishReason).toBe('stopped');
+      expect(await west.chat.stop(desk.caller, generationId)).toEqual({ stopped: false });
+    });
+
+    it('make one message of the same command sent to both', async () => {
+      const body = { conversationId, clientMessageId: 'both', text: 'Once.' };
+      const [one, two] = await Promise.all([east.turns.send(phone.caller, body), west.turns.send(desk.caller, body)]);
+      expect(one.generationId).toBe(two.generationId);
+      await phone.done(one.generationId);
+      expect((await east.chat.history(phone.caller, { conversationId })).messages).toHaveLength(2);
+    });
+
+    it('answer `busy` for a stop when the gateway that writes is gone', async () => {
+      const dead = new TestEngine(bench, `dead-${uuidv7()}`);
+      const asker = dead.connect(userId);
+      const { generationId } = await send('[[fault huge:3000]] Hello?', dead, asker);
+      await expect(west.chat.stop(desk.caller, generationId)).rejects.toMatchObject({ code: 'busy' });
+      await dead.endLease();
+      await west.recovery.closeLeftovers();
+      expect((await desk.done(generationId)).finishReason).toBe('interrupted');
+      await dead.hub.interruptAll();
+    });
+  });
+}
