@@ -23,7 +23,7 @@ import type { SpaceRow, SpaceView } from './vector-space.ts';
 import { findSkipReason, piecesOf } from './worth-keeping.ts';
 
 export type MemoryLimits = SpaceLimits & {
-  /** Cosine below which a memory is not similar; 0.2 fits the offline embedding. */
+  /** Cosine below which a memory is not similar; 0.12 fits the offline embedding. */
   minScore: number;
   /** How long a search may take. */
   deadlineMs: number;
@@ -35,7 +35,7 @@ export const defaultLimits: MemoryLimits = {
   maxBytes: 256 * 1024 * 1024,
   maxRowsPerSpace: 20_000,
   refreshMs: 15_000,
-  minScore: 0.2,
+  minScore: 0.12,
   deadlineMs: 250,
   maxQueued: 5_000,
 };
