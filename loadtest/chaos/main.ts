@@ -41,9 +41,9 @@ else process.exit(await run(options));
 async function run(asked: ChaosOptions): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const logFolder = fileURLToPath(new URL(`../results/chaos-${asked.seed}`, import.meta.url));
-  const { seed, seconds, users, gateways } = asked;
+  const { seed, seconds, users, gateways, failover } = asked;
   console.log(
-    `seed ${seed}: ${seconds} s, ${users} people, ${gateways} gateways; logs of the parts in loadtest/results/chaos-${seed}`,
+    `seed ${seed}: ${seconds} s, ${users} people, ${gateways} gateways, failover ${failover}; logs of the parts in loadtest/results/chaos-${seed}`,
   );
   const { violations, tables } = await runChaos(asked, logFolder, (line) => console.log(line));
   console.log(`\n${tables.join('\n\n')}\n\n${verdicts(promises, violations)}`);

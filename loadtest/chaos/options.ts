@@ -10,6 +10,8 @@ export type ChaosOptions = {
   users: number;
   devicesPerUser: number;
   gateways: number;
+  /** What becomes of answers whose gateway died; by the seed unless it is said. */
+  failover: 'interrupt' | 'continue';
   only: readonly FaultName[];
   /** Of the storm: clients that are cut, and streams whose resume is timed. */
   clients: number;
@@ -24,6 +26,7 @@ export const help = `npm run chaos -- [options]
   --users <n>         people who talk all the time (16)
   --devices <n>       devices of each (3)
   --gateways <n>      gateways (2)
+  --failover <how>    interrupt or continue: what becomes of answers whose gateway died; the seed decides by default
   --pace <n>          tokens per second of the model server (40)
   --only <names>      these faults only (commas between):
 ${faultNames.map((name) => `                        ${name.padEnd(18)} ${faultSays[name]}`).join('\n')}
@@ -42,6 +45,7 @@ export function readOptions(args: readonly string[], newSeed: () => number): Cha
       users: { type: 'string', default: '16' },
       devices: { type: 'string', default: '3' },
       gateways: { type: 'string', default: '2' },
+      failover: { type: 'string' },
       pace: { type: 'string', default: '40' },
       only: { type: 'string' },
       storm: { type: 'boolean', default: false },
@@ -51,9 +55,13 @@ export function readOptions(args: readonly string[], newSeed: () => number): Cha
     },
   });
   if (values.help) return 'help';
+  const seed = values.seed === undefined ? newSeed() : wholeNumber('--seed', values.seed, 0);
+  const failover = values.failover ?? (seed % 2 === 0 ? 'interrupt' : 'continue');
+  if (failover !== 'interrupt' && failover !== 'continue') throw new Error('--failover: interrupt or continue');
   return {
     mode: values.storm ? 'storm' : 'chaos',
-    seed: values.seed === undefined ? newSeed() : wholeNumber('--seed', values.seed, 0),
+    seed,
+    failover,
     seconds: wholeNumber('--seconds', values.seconds, 5),
     users: wholeNumber('--users', values.users, 1),
     devicesPerUser: wholeNumber('--devices', values.devices, 1),

@@ -31,11 +31,11 @@ export async function runChaos(
 ): Promise<Outcome> {
   const record = new ClientRecord();
   const tally = new Tally();
-  const { gateways, tokensPerSecond } = options;
+  const { gateways, tokensPerSecond, failover } = options;
   const onUnexpectedEnd = (name: string, how: string) =>
     record.violate('no part ends by itself', name, `it ended with ${how}; its log is in ${logFolder}`);
   say('starting PostgreSQL, Redis, the model server and the gateways …');
-  const stack = await Stack.start({ gateways, tokensPerSecond, logFolder, onUnexpectedEnd });
+  const stack = await Stack.start({ gateways, tokensPerSecond, failover, logFolder, onUnexpectedEnd });
   try {
     const place = { users: options.users, devicesPerUser: options.devicesPerUser, conversationsPerUser };
     const people = await makeCrowd({ ...place, origins: stack.origins }, new Random(options.seed), record, tally);

@@ -11,6 +11,7 @@ import { Redis } from './redis.ts';
 export type StackOptions = {
   gateways: number;
   tokensPerSecond: number;
+  failover: 'interrupt' | 'continue';
   /** Where the logs of the parts go. */
   logFolder: string;
   onUnexpectedEnd: (name: string, how: string) => void;
@@ -82,6 +83,7 @@ export class Stack {
       OPENAI_BASE_URL: `http://127.0.0.1:${modelPort}/v1`,
       OPENAI_API_KEY: 'chaos',
       OPENAI_MODEL: 'chaos',
+      FAILOVER: options.failover,
       TSUMUGI_MASTER_KEYS: `chaos:${randomBytes(32).toString('base64')}`,
     };
     const gateways: Part[] = [];
