@@ -1,6 +1,8 @@
 /**
  * Ends answers: the message, the settlement, the usage and the entry of the ledger in one transaction, for all answers that end
  * while the transaction before is under way. Announces after the commit. Ends each generation once, whoever else tries.
+ * While the database is away it tries for ever. An answer that the database refuses is found, set apart from the others and in the
+ * end left alone: its text is in the live log, its row still runs, and the next start of a gateway takes it up again.
  */
 
 import * as generations from '../../db/chat/generations.ts';
@@ -11,7 +13,8 @@ import type { DownBody } from '../../protocol/down.ts';
 import type { ErrorCode } from '../../protocol/error-code.ts';
 import type { Clock } from '../clock.ts';
 import type { Generation } from './generation.ts';
-import type { Billing, ChatLog, Settled, TokenMeter } from './needs.ts';
+import type { Billing, ChatLog, ChatMetrics, Settled, TokenMeter } from './needs.ts';
+import { isOutage } from './outage.ts';
 
 /** What one answer comes to. */
 type Closing = {
@@ -30,9 +33,14 @@ export type SettlerEvents = {
   settled(generation: Generation, done: DoneBody, balance: number | undefined): void;
   /** It had been ended elsewhere. */
   superseded(generation: Generation): void;
+  /** It cannot be stored, however often it is tried. */
+  abandoned(generation: Generation): void;
 };
 
 const RETRY_MS = 500;
+/** Of one that is refused for what it is; the pauses double. */
+const MAX_TRIES = 6;
+const LONGEST_PAUSE_MS = 10_000;
 
 export class Settler {
   readonly #db: Database;
@@ -41,6 +49,9 @@ export class Settler {
   readonly #clock: Clock;
   readonly #log: ChatLog;
   readonly #events: SettlerEvents;
+  readonly #metrics: ChatMetrics;
+  /** Answers that were refused on their own, and how often. */
+  readonly #suspects = new Map<Generation, number>();
   #waiting: Generation[] = [];
   #working: Promise<void> | undefined;
 
@@ -50,6 +61,7 @@ export class Settler {
     meter: TokenMeter;
     clock: Clock;
     log: ChatLog;
+    metrics: ChatMetrics;
     events: SettlerEvents;
   }) {
     this.#db = parts.db;
@@ -58,6 +70,7 @@ export class Settler {
     this.#clock = parts.clock;
     this.#log = parts.log;
     this.#events = parts.events;
+    this.#metrics = parts.metrics;
   }
 
   /** Takes an answer whose stream has ended and whose text is all in the log. */
@@ -76,7 +89,10 @@ export class Settler {
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH);
-      await this.#settle(batch);
+      const suspects = batch.filter((generation) => this.#suspects.has(generation));
+      const others = suspects.length === 0 ? batch : batch.filter((generation) => !suspects.includes(generation));
+      if (others.length > 0) await this.#settle(others);
+      for (const suspect of suspects) await this.#settle([suspect]);
     }
     this.#working = undefined;
   }
@@ -87,18 +103,45 @@ export class Settler {
       const outcome = await this.#db.asService((tx) => this.#store(tx, closings));
       for (const closing of closings) this.#announce(closing, outcome);
     } catch (error) {
-      this.#log.error(
-        { error, generations: batch.map((generation) => generation.key) },
-        'answers could not be settled; trying again',
-      );
-      // One at a time from now on, so that one that cannot be stored does not hold up the rest. Their text is in the live log.
-      for (const generation of batch) this.#clock.after(RETRY_MS, () => this.#retry(generation));
+      await this.#recover(batch, error);
     }
   }
 
-  #retry(generation: Generation): void {
-    if (generation.settled) return;
-    this.#waiting.push(generation);
+  async #recover(batch: Generation[], error: unknown): Promise<void> {
+    const [first] = batch;
+    if (isOutage(error)) {
+      this.#metrics.settlementFailed('retried');
+      this.#log.error({ error, answers: batch.length }, 'answers could not be settled; trying again');
+      this.#clock.after(RETRY_MS, () => this.#retry(batch));
+    } else if (batch.length > 1) {
+      // One of them cannot be stored: each half on its own, until it is found. It must not hold up the rest.
+      const half = Math.ceil(batch.length / 2);
+      await this.#settle(batch.slice(0, half));
+      await this.#settle(batch.slice(half));
+    } else if (first !== undefined) {
+      this.#suspect(first, error);
+    }
+  }
+
+  #suspect(generation: Generation, error: unknown): void {
+    const tries = (this.#suspects.get(generation) ?? 0) + 1;
+    const facts = { error, generationId: generation.key, tries };
+    if (tries < MAX_TRIES) {
+      this.#suspects.set(generation, tries);
+      this.#metrics.settlementFailed('retried');
+      this.#log.error(facts, 'an answer could not be settled; trying again');
+      const pauseMs = Math.min(RETRY_MS * 2 ** (tries - 1), LONGEST_PAUSE_MS);
+      this.#clock.after(pauseMs, () => this.#retry([generation]));
+      return;
+    }
+    this.#suspects.delete(generation);
+    this.#metrics.settlementFailed('given_up');
+    this.#log.error(facts, 'an answer cannot be settled; the next start of a gateway tries it again');
+    this.#events.abandoned(generation);
+  }
+
+  #retry(generations: readonly Generation[]): void {
+    this.#waiting.push(...generations.filter((generation) => !generation.settled));
     this.#working ??= this.#work();
   }
 
@@ -137,6 +180,7 @@ export class Settler {
     const { generation } = closing;
     const { conversationId, messageId } = generation.facts;
     generation.settled = true;
+    this.#suspects.delete(generation);
     if (!outcome.ended.has(generation.key)) {
       this.#events.superseded(generation);
       return;

@@ -66,9 +66,11 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     meter,
     clock,
     log,
+    metrics,
     events: {
       settled: (generation, done, balance) => hub.finish(generation, done, balance),
       superseded: (generation) => hub.forget(generation),
+      abandoned: (generation) => hub.forget(generation),
     },
   });
   hub.onEnded((generation) => settler.add(generation));

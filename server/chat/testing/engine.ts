@@ -41,6 +41,8 @@ const noLog = { warn: () => {}, error: () => {} };
 export class TestEngine {
   readonly readers = new Set<Reader>();
   readonly forgotten: string[] = [];
+  /** What became of settlements that failed. */
+  readonly failures: string[] = [];
   readonly remembered: { userId: string; text: string }[] = [];
   memories: RetrievedMemory[] = [];
   readonly hub: GenerationHub;
@@ -77,7 +79,7 @@ export class TestEngine {
         presence: { peersOf },
         clock,
         log: noLog,
-        metrics: noMetrics,
+        metrics: { ...noMetrics, settlementFailed: (outcome) => void this.failures.push(outcome) },
       },
       {
         rollUpMs: 10,
