@@ -4,19 +4,31 @@ import type { Stack } from './parts/stack.ts';
 import type { Device } from './people/device.ts';
 import type { FaultEvent } from './schedule.ts';
 
-/** @returns when the last part is back. */
+/**
+ * A part that needs longer to come back than was planned moves everything behind it, so that there is always as much calm between
+ * two faults; what would then come after the end is left out.
+ * @returns when the last part is back.
+ */
 export async function breakThings(
   stack: Stack,
   devices: readonly Device[],
   schedule: readonly FaultEvent[],
+  durationMs: number,
   say: (line: string) => void,
 ): Promise<void> {
   const beganAt = performance.now();
-  for (const event of schedule) {
-    await delay(Math.max(0, event.atMs - (performance.now() - beganAt)));
-    const atS = (performance.now() - beganAt) / 1000;
-    say(`${atS.toFixed(1).padStart(6)} s  ${event.fault}${aim(event)}`);
+  const nowMs = () => performance.now() - beganAt;
+  let lateMs = 0;
+  for (const [index, event] of schedule.entries()) {
+    const atMs = event.atMs + lateMs;
+    if (atMs > durationMs) {
+      say(`no time is left for ${schedule.length - index} more faults`);
+      return;
+    }
+    await delay(Math.max(0, atMs - nowMs()));
+    say(`${(nowMs() / 1000).toFixed(1).padStart(6)} s  ${event.fault}${aim(event)}`);
     await happen(stack, devices, event);
+    lateMs = Math.max(lateMs, nowMs() - event.atMs - event.downMs);
   }
 }
 

@@ -68,6 +68,7 @@ async function live(
     stack,
     people.flatMap(({ devices }) => devices),
     schedule,
+    durationMs,
     say,
   );
   await delay(Math.max(0, endAt - performance.now()));
