@@ -1,7 +1,9 @@
-/** An answer that has ended, on another gateway or before a restart, put together again for a reader who has part of it. */
+/** An answer whose end was committed on another gateway, before a restart, or unheard: put together again from what is stored. */
 
+import { findConversation } from '../../db/chat/conversations.ts';
 import { findGeneration } from '../../db/chat/generations.ts';
 import { findMessage } from '../../db/chat/messages.ts';
+import type { GenerationRow, MessageRow } from '../../db/chat/rows.ts';
 import type { Tx } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
 import { type ErrorCode, errorCodes } from '../../protocol/error-code.ts';
@@ -26,19 +28,38 @@ export async function findEnded(
   const generation = new Generation(factsOf(row), await live.readLog(generationId, -1));
   if (generation.text !== (message?.text ?? '')) return undefined;
   generation.end = { finishReason: 'stop', usage: undefined, error: undefined, stopped: false };
+  return { generation, done: toDone(row, row.finishReason, message, conversation.revision) };
+}
+
+/** How an answer ended; undefined while it runs. */
+export async function findDone(tx: Tx, generationId: string): Promise<{ epoch: number; done: DoneBody } | undefined> {
+  const row = await findGeneration(tx, generationId);
+  if (row === undefined || row.state !== 'ended' || row.finishReason === null) return undefined;
+  const [message, conversation] = await Promise.all([
+    findMessage(tx, row.messageId),
+    findConversation(tx, row.conversationId),
+  ]);
+  return { epoch: row.epoch, done: toDone(row, row.finishReason, message, conversation?.revision ?? 0) };
+}
+
+function toDone(
+  row: GenerationRow,
+  finishReason: DoneBody['finishReason'],
+  message: MessageRow | undefined,
+  revision: number,
+): DoneBody {
   const { ledgerSeq, ledgerHash } = row;
-  const done: DoneBody = {
-    conversationId: conversation.id,
-    generationId,
+  return {
+    conversationId: row.conversationId,
+    generationId: row.id,
     messageId: message?.id ?? null,
-    finishReason: row.finishReason,
+    finishReason,
     usage: { tokensIn: row.tokensIn ?? 0, tokensOut: row.tokensOut ?? 0 },
     ledger: ledgerSeq === null || ledgerHash === null ? null : { seq: ledgerSeq, hash: ledgerHash },
-    length: generation.length,
-    revision: conversation.revision,
+    length: message?.text.length ?? 0,
+    revision,
     ...(row.errorCode === null
       ? {}
       : { error: { code: row.errorCode, message: errorCodes[row.errorCode as ErrorCode]?.says ?? '' } }),
   };
-  return { generation, done };
 }

@@ -1,14 +1,18 @@
 /**
  * Answers that other gateways write, for readers here: their pieces are followed over a channel of the answer, with the live log
- * behind it for whatever the channel missed. Nothing is followed that nobody here reads.
+ * behind it for whatever the channel missed. Nothing is followed that nobody here reads. When an owner is silent, the rows are asked:
+ * messages between gateways arrive at most once, and the last one may be the one that was lost.
  */
 
 import { findGeneration } from '../../db/chat/generations.ts';
 import type { GenerationRow } from '../../db/chat/rows.ts';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore, LogPiece } from '../../db/live/live-store.ts';
+import type { Push } from '../../protocol/down.ts';
+import type { Clock } from '../clock.ts';
 import { isAppError } from '../errors.ts';
 import type { Audience } from './audience.ts';
+import { findDone } from './ended-elsewhere.ts';
 import { factsOf } from './facts.ts';
 import type { GatewayCalls } from './gateway-calls.ts';
 import { Generation } from './generation.ts';
@@ -17,14 +21,18 @@ import type { DoneBody } from './settler.ts';
 
 /** What the owner of an answer says on its channel. */
 type Word = { pieces: readonly LogPiece[] } | { owner: string; epoch: number };
-type Followed = { generation: Generation; owner: string; leave: () => Promise<void> };
+type Followed = { generation: Generation; owner: string; heardAtMs: number; leave: () => Promise<void> };
 type Parts = {
   db: Database;
   live: Pick<LiveStore, 'publish' | 'subscribe' | 'readLog'>;
   calls: GatewayCalls;
   audience: Audience;
+  clock: Clock;
   log: ChatLog;
 };
+
+/** An owner that has said nothing for so long is looked after. */
+const SILENCE_MS = 2_000;
 
 const channelOf = (generationId: string): string => `generation:${generationId}`;
 
@@ -33,6 +41,7 @@ export class RemoteGenerations {
   readonly #owner: string;
   readonly #followed = new Map<string, Promise<Followed | undefined>>();
   /** Answers of this gateway that others follow, and up to which piece they have been told. */
+  #tellEnd: (userId: string, push: Push) => Promise<void> = async () => {};
   readonly #told = new Map<string, { followers: Set<string>; seq: number }>();
 
   constructor(parts: Parts, owner: string) {
@@ -75,6 +84,11 @@ export class RemoteGenerations {
   }
 
   // As a reader of answers of others.
+
+  /** What is done with the end of an answer that was not heard of. Set once. */
+  onMissedEnd(tell: (userId: string, push: Push) => Promise<void>): void {
+    this.#tellEnd = tell;
+  }
 
   /** The answer as far as it is written, kept up to date from here on. Undefined when no other gateway writes it (any more). */
   async find(generationId: string): Promise<Generation | undefined> {
@@ -124,13 +138,45 @@ export class RemoteGenerations {
       return undefined;
     }
     const generation = new Generation(factsOf(row), await live.readLog(generationId, -1));
-    const followed: Followed = { generation, owner: row.owner, leave };
+    const heardAtMs = this.#parts.clock.now();
+    const followed: Followed = { generation, owner: row.owner, heardAtMs, leave };
     hear = (word) =>
       void this.#hear(followed, word).catch((error: unknown) =>
         this.#parts.log.warn({ error }, 'an answer of another gateway could not be followed'),
       );
     for (const word of early) hear(word);
+    this.#watch(generationId, followed);
     return followed;
+  }
+
+  #watch(generationId: string, followed: Followed): void {
+    const { clock, log } = this.#parts;
+    clock.after(SILENCE_MS, async () => {
+      if ((await this.#followed.get(generationId)) !== followed) return;
+      try {
+        if (clock.now() - followed.heardAtMs >= SILENCE_MS) await this.#lookAfter(followed);
+      } catch (error) {
+        log.warn({ error }, 'an answer of another gateway could not be looked after');
+      }
+      this.#watch(generationId, followed);
+    });
+  }
+
+  /** Nothing was heard for a while: the owner has nothing to say, or is gone, or was not heard. */
+  async #lookAfter(followed: Followed): Promise<void> {
+    const { generation } = followed;
+    const [row, ended] = await this.#parts.db.asService(async (tx) => [
+      await findGeneration(tx, generation.key),
+      await findDone(tx, generation.key),
+    ]);
+    if (ended !== undefined) {
+      await this.#tellEnd(generation.facts.userId, { type: 'chat.done', body: ended.done });
+    } else if (row !== undefined && row.epoch > generation.epoch) {
+      await this.#turnTo(followed, row.owner, row.epoch);
+    } else {
+      await this.#fill(generation);
+      this.#parts.audience.wake(generation);
+    }
   }
 
   /** @returns false when the owner says that it has ended. One that does not answer may be dead: its log is shown as it stands. */
@@ -145,6 +191,7 @@ export class RemoteGenerations {
 
   async #hear(followed: Followed, word: Word): Promise<void> {
     const { generation } = followed;
+    followed.heardAtMs = this.#parts.clock.now();
     if ('owner' in word) {
       await this.#turnTo(followed, word.owner, word.epoch);
       return;

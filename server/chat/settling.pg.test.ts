@@ -63,6 +63,21 @@ describe('an answer that the database refuses', () => {
   });
 });
 
+describe('an end whose commit was not acknowledged', () => {
+  it('is announced from what is stored, and nothing is charged again', async () => {
+    const engine = new TestEngine(bench, 'unheard');
+    const { reader, generationId } = await ask(engine, 'fine');
+    const done = await reader.done(generationId);
+    const { generation } = engine.hub.findFinished(generationId) ?? {};
+    if (generation === undefined) throw new Error('It has just ended.');
+    engine.settler.add(generation);
+    const again = () => reader.pushes.filter((push) => push.type === 'chat.done');
+    await expect.poll(() => again().length).toBe(2);
+    expect(again()[1]?.body).toEqual(done);
+    expect(await owner`select 1 from billing.token_ledger where generation_id = ${generationId}`).toHaveLength(1);
+  });
+});
+
 describe('isOutage', () => {
   it.each(['CONNECTION_LOST', 'ECONNREFUSED', '57P01', '40P01', '53300', 'busy'])('holds %s for passing', (code) =>
     expect(isOutage(Object.assign(new Error('x'), { code }))).toBe(true),

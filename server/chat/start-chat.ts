@@ -8,7 +8,9 @@ import type { Clock } from '../clock.ts';
 import type { ChatModel } from '../llm/model.ts';
 import { Audience } from './audience.ts';
 import { Continuation } from './continuation.ts';
+import { findDone } from './ended-elsewhere.ts';
 import { type GatewayCall, GatewayCalls } from './gateway-calls.ts';
+import type { Generation } from './generation.ts';
 import { GenerationHub } from './hub.ts';
 import type { Billing, ChatLog, ChatMetrics, MemoryAccess, Partners, Presence, TokenMeter } from './needs.ts';
 import { Recovery } from './recovery.ts';
@@ -57,7 +59,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
   const news = new UserNews(options.manyGateways ? live : undefined, owner, log);
   const calls = new GatewayCalls({ live, clock, log }, owner);
   const audience = new Audience(parts.presence, news);
-  const remote = new RemoteGenerations({ db, live, calls, audience, log }, owner);
+  const remote = new RemoteGenerations({ db, live, calls, audience, clock, log }, owner);
   const materials = new TurnMaterials({ partners, memory, meter, log, model: model.defaultModel });
   const hub = new GenerationHub({ model, textLog: live, audience, remote, clock, log, metrics }, { ...options, owner });
   const settler = new Settler({
@@ -69,7 +71,11 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     metrics,
     events: {
       settled: (generation, done, balance) => hub.finish(generation, done, balance),
-      superseded: (generation) => hub.forget(generation),
+      superseded: (generation) =>
+        void announceSuperseded({ db, billing, hub }, generation).catch((error: unknown) => {
+          log.warn({ error }, 'the end of an answer could not be announced');
+          hub.forget(generation);
+        }),
       abandoned: (generation) => hub.forget(generation),
     },
   });
@@ -103,6 +109,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
             log.warn({ error }, 'news of another gateway were lost'),
           ),
       );
+      remote.onMissedEnd((userId, push) => passOn({ hub, remote, audience }, userId, push));
       await calls.start((call, from) => answerCall({ hub, remote }, call, from));
       await recovery.start();
     },
@@ -129,6 +136,19 @@ async function passOn({ hub, remote, audience }: Engine, userId: string, push: P
     if (generation !== undefined) hub.keepFinished(generation, push);
   }
   audience.tellHere(userId, push);
+}
+
+/** Ended by somebody else; or by this gateway, with a commit that was never acknowledged. */
+async function announceSuperseded(
+  { db, billing, hub }: { db: Database; billing: Billing; hub: GenerationHub },
+  generation: Generation,
+): Promise<void> {
+  const { ended, balance } = await db.asService(async (tx) => ({
+    ended: await findDone(tx, generation.key),
+    balance: await billing.balanceIn(tx, generation.facts.userId),
+  }));
+  if (ended?.epoch === generation.epoch) hub.finish(generation, ended.done, balance);
+  else hub.forget(generation);
 }
 
 function answerCall({ hub, remote }: Omit<Engine, 'audience'>, call: GatewayCall, from: string): boolean {
