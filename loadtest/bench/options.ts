@@ -21,8 +21,8 @@ export const help = `npm run bench -- [options]
 
   --only <names>     ${measureNames.join(', ')} (commas between; all by default)
   --quick            fewer rounds, shorter windows: under two minutes, noisier
-  --seconds <n>      length of one measured window (6; 3 with --quick)
-  --rounds <n>       rounds over all servers in turn (3; 1 with --quick)
+  --seconds <n>      length of one measured window (5; 3 with --quick)
+  --rounds <n>       rounds over all servers in turn (4; 1 with --quick)
   --codec <name>     subprotocol of the load: json or msgpack (json)
   --out <file>       where the JSON goes (loadtest/results/<time>.json)
   --profile <dir>    writes CPU profiles of the CPU windows there; profiling costs, so ignore the numbers
@@ -49,8 +49,8 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
   return {
     only: values.only === undefined ? measureNames : values.only.split(',').map(checkMeasure),
     quick,
-    windowS: checkNumber('--seconds', values.seconds, quick ? 3 : 6),
-    rounds: checkNumber('--rounds', values.rounds, quick ? 1 : 3),
+    windowS: checkNumber('--seconds', values.seconds, quick ? 3 : 5),
+    rounds: checkNumber('--rounds', values.rounds, quick ? 1 : 4),
     codec,
     // One for each stream of the largest load: two streams of one person would open the same empty conversation.
     accounts: quick ? 600 : 1_100,

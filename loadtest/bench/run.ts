@@ -1,5 +1,5 @@
 /** One run: starts what the chosen measures need, measures in order, stops everything whatever happens. */
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { measureCpu } from './measures/cpu.ts';
 import { measureFirstToken } from './measures/first-token.ts';
 import { measureMemory } from './measures/memory.ts';
@@ -61,6 +61,7 @@ function machine(): Record<string, unknown> {
     cpu: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     node: process.version,
+    'load before': (loadavg()[0] ?? 0).toFixed(1),
     pinned: canPin ? `measured on core ${cores.measured}; ${around}` : 'not pinned',
   };
 }
