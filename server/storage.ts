@@ -47,7 +47,10 @@ export async function openStorage(
   embedded?.exited.then((how) => {
     if (!stopping) onFatal(`PostgreSQL ended (${how}).`);
   });
-  const url = await prepareDatabase(embedded?.ownerUrl ?? config.databaseUrl ?? '', tell);
+  const url =
+    config.databaseUrl === undefined
+      ? await prepareDatabase(embedded?.ownerUrl ?? '', tell)
+      : await naming('DATABASE_URL', prepareDatabase(config.databaseUrl, tell));
   const db = lifecycle.add('database', new Database(url, { max: config.databasePoolSize }), (database) =>
     database.close(),
   );
@@ -75,7 +78,7 @@ async function prepareDatabase(ownerUrl: string, tell: (line: string) => void): 
 async function openLiveStore(config: Config, databaseUrl: string, clock: Clock, log: Log): Promise<LiveStore> {
   const store =
     config.redisUrl === undefined ? new PostgresLiveStore(databaseUrl) : new RedisLiveStore(config.redisUrl);
-  await store.ping();
+  await (config.redisUrl === undefined ? store.ping() : naming('REDIS_URL', reachable(store.ping(), config.redisUrl)));
   if (store instanceof PostgresLiveStore) sweepNowAndThen(store, clock, log);
   return store;
 }
@@ -87,4 +90,22 @@ function sweepNowAndThen(store: PostgresLiveStore, clock: Clock, log: Log): void
       .catch((error: unknown) => log.warn({ error }, 'expired rows could not be swept'))
       .finally(() => sweepNowAndThen(store, clock, log));
   });
+}
+
+/** Whoever gave a wrong address is told which setting it stood in. */
+async function naming<T>(setting: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new Error(`${setting}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+/** The driver only says that it has given up. The host alone is shown: the address may carry a password. */
+async function reachable(ping: Promise<unknown>, address: string): Promise<void> {
+  try {
+    await ping;
+  } catch (error) {
+    throw new Error(`Redis at ${new URL(address).host} does not answer.`, { cause: error });
+  }
 }
