@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 
 export type TestRedis = {
   url: string;
@@ -11,6 +12,8 @@ export type TestRedis = {
   stop(): Promise<void>;
   /** As by kill -9; the data stays for `restart`. */
   kill(): Promise<void>;
+  /** It goes on without anything that it had. */
+  loseData(): Promise<void>;
   /** Starts again on the same port and data. */
   restart(): Promise<void>;
 };
@@ -28,6 +31,11 @@ export async function startRedis(): Promise<TestRedis> {
   return {
     url: `redis://127.0.0.1:${port}`,
     kill: () => end(child, 'SIGKILL'),
+    async loseData() {
+      const client = new Redis(port, '127.0.0.1');
+      await client.flushall();
+      client.disconnect();
+    },
     async restart() {
       child = await launch(folder, port);
     },

@@ -37,6 +37,8 @@ const noMetrics: ChatMetrics = {
 };
 const noLog = { warn: () => {}, error: () => {} };
 
+type Counted = 'log failed' | 'log restored' | 'lease lost';
+
 /** One gateway's worth of the engine. Several share a bench: they have the database in common and nothing else. */
 export class TestEngine {
   readonly readers = new Set<Reader>();
@@ -52,6 +54,7 @@ export class TestEngine {
   readonly recovery: Recovery;
   readonly settler: Settler;
   readonly engine: Chat;
+  #waiting: { what: Counted; resolve: () => void }[] = [];
   readonly #live: LiveStore;
   readonly #owner: string;
 
@@ -79,7 +82,13 @@ export class TestEngine {
         presence: { peersOf },
         clock,
         log: noLog,
-        metrics: { ...noMetrics, settlementFailed: (outcome) => void this.failures.push(outcome) },
+        metrics: {
+          ...noMetrics,
+          settlementFailed: (outcome) => void this.failures.push(outcome),
+          logFailed: () => this.#count('log failed'),
+          logRestored: () => this.#count('log restored'),
+          leaseLost: () => this.#count('lease lost'),
+        },
       },
       {
         rollUpMs: 10,
@@ -106,6 +115,17 @@ export class TestEngine {
       recovery: this.recovery,
       settler: this.settler,
     } = engine);
+  }
+
+  /** Resolves when this has been counted once more. */
+  counted(what: Counted): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push({ what, resolve }));
+  }
+
+  #count(what: Counted): void {
+    const heard = this.#waiting.filter((waiting) => waiting.what === what);
+    this.#waiting = this.#waiting.filter((waiting) => !heard.includes(waiting));
+    for (const { resolve } of heard) resolve();
   }
 
   /** For everybody else this gateway is dead from now on; it writes on all the same. */
