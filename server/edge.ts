@@ -4,9 +4,12 @@ import { chatFrames } from './chat/frames.ts';
 import type { Clock } from './clock.ts';
 import { companionFrames } from './companion/frames.ts';
 import type { Config } from './config.ts';
+import type { PromiseFacts } from './docs/promises.ts';
 import type { Connection } from './gateway/connection.ts';
+import { drainLimits } from './gateway/drain.ts';
 import { gatewayFrames } from './gateway/frames.ts';
 import { Gateway } from './gateway/gateway.ts';
+import { defaultLimits, fullAtBytes } from './gateway/limits.ts';
 import { StaticFiles } from './gateway/static-files.ts';
 import type { AllHandlers } from './handlers.ts';
 import { startChores } from './housekeeping.ts';
@@ -47,6 +50,7 @@ export async function openEdge(parts: Parts): Promise<OpenEdge> {
     gateway: () => gateway,
     isDraining: () => draining !== undefined,
     drain: () => void drain().then(onDrained),
+    promises: promiseFacts(config),
   });
   const gateway: Gateway = new Gateway({
     handlers: allHandlers(services, clock),
@@ -132,6 +136,17 @@ function chores({ identity }: Services, gateway: Gateway) {
 
 function tlsFiles({ tlsKeyFile: keyFile, tlsCertFile: certFile }: Config) {
   return keyFile === undefined || certFile === undefined ? undefined : { keyFile, certFile };
+}
+
+/** What the page of the promises says, as this server has it. */
+function promiseFacts(config: Config): PromiseFacts {
+  const limits = { ...defaultLimits, ...gatewayLimits(config) };
+  const { softBufferBytes, hardQueueBytes, snapshotBehindUnits, stallMs, idleTimeoutS } = limits;
+  const { rollUpMs, liveLogKeepMs: keepMs, drainTimeoutMs, drainDelayMs, failover } = config;
+  const { overMs: drainOverMs, maxHintMs } = drainLimits;
+  const ladder = { softBufferBytes, fullAtBytes: fullAtBytes(limits), hardQueueBytes, snapshotBehindUnits, stallMs };
+  const drain = { drainTimeoutMs, drainDelayMs, drainOverMs, maxHintMs };
+  return { ...ladder, ...drain, idleTimeoutS, rollUpMs, keepMs, failover };
 }
 
 function gatewayLimits(config: Config) {

@@ -1,6 +1,7 @@
 /** Every HTTP route there is, put together: accounts, operators, health, documents. Wiring only. */
 import type { Clock } from './clock.ts';
 import { type Config, isLoopback } from './config.ts';
+import type { PromiseFacts } from './docs/promises.ts';
 import { docsRoutes } from './docs/routes.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import type { Route } from './http.ts';
@@ -22,9 +23,21 @@ type Parts = {
   gateway(): Gateway;
   isDraining(): boolean;
   drain(): void;
+  /** What the promises say in numbers. */
+  promises: PromiseFacts;
 };
 
-export function allRoutes({ config, clock, metrics, storage, services, gateway, isDraining, drain }: Parts): Route[] {
+export function allRoutes({
+  config,
+  clock,
+  metrics,
+  storage,
+  services,
+  gateway,
+  isDraining,
+  drain,
+  promises,
+}: Parts): Route[] {
   const { identity, model } = services;
   const routes = [
     ...authRoutes(identity, {
@@ -49,7 +62,7 @@ export function allRoutes({ config, clock, metrics, storage, services, gateway, 
       drain,
     }),
   ];
-  return [...routes, ...docsRoutes(routes)];
+  return [...routes, ...docsRoutes(routes, promises)];
 }
 
 function liveParts({ hub }: Services, gateway: () => Gateway): Pick<AdminParts, 'connections' | 'generations'> {

@@ -256,7 +256,7 @@ const limits = {
     { min: 1024, max: 4 * 1024 * 1024 },
     {
       default: 64 * 1024,
-      says: 'Unread bytes of a socket above which its deltas are merged.',
+      says: 'What a client that stops reading may cost, bytes; its deltas are merged from a quarter of it on.',
     },
   ),
   hardBufferBytes: integer(

@@ -12,6 +12,7 @@ import { asyncApi } from './asyncapi.ts';
 import { exampleOf } from './example.ts';
 import { openApi } from './openapi.ts';
 import { docsPage } from './page.ts';
+import { type PromiseFacts, promisesPage } from './promises.ts';
 import { docsRoutes } from './routes.ts';
 
 // The routes are data; nothing of the service behind them is used here.
@@ -110,7 +111,7 @@ describe('the page', () => {
     const links = [...page.matchAll(/ (?:href|src)="([^"]+)"/g)].map(([, link]) => link ?? '');
     expect(
       links.filter(
-        (link) => !anchors.has(link) && !/^\/(docs\/(style\.css|asyncapi\.json|openapi\.json))?$/.test(link),
+        (link) => !anchors.has(link) && !/^\/(docs\/(promises|style\.css|asyncapi\.json|openapi\.json))?$/.test(link),
       ),
     ).toEqual([]);
     expect(new Set(page.match(/ id="[^"]+"/g)).size).toBe(page.match(/ id="[^"]+"/g)?.length);
@@ -121,15 +122,71 @@ describe('the page', () => {
   });
 });
 
+const facts: PromiseFacts = {
+  softBufferBytes: 65_536,
+  fullAtBytes: 16_384,
+  hardQueueBytes: 524_288,
+  snapshotBehindUnits: 65_536,
+  stallMs: 60_000,
+  idleTimeoutS: 120,
+  rollUpMs: 30,
+  keepMs: 120_000,
+  drainTimeoutMs: 10_000,
+  drainDelayMs: 0,
+  drainOverMs: 2000,
+  maxHintMs: 1000,
+  failover: 'interrupt',
+};
+
+describe('the page of the promises', () => {
+  const page = promisesPage(facts);
+  const anchorsOf = (text: string) => new Set([...text.matchAll(/ id="([^"]+)"/g)].map(([, anchor]) => `#${anchor}`));
+
+  it('says the limits as they are', () => {
+    for (const number of [
+      '16 KiB',
+      '64 KiB',
+      '512 KiB',
+      '65,536',
+      '1 minute',
+      '2 minutes',
+      '30 ms',
+      '120 s',
+      '10 s',
+      '2 s',
+    ])
+      expect(page).toContain(number);
+    const other = promisesPage({ ...facts, drainDelayMs: 5000, softBufferBytes: 1000, failover: 'continue' });
+    expect(other).toContain('For 5 s everything else goes on');
+    expect(other).toContain('1000 bytes');
+    expect(other).toContain('under a higher epoch');
+    expect(page).not.toContain('everything else goes on');
+  });
+
+  it('has every close code, and links only to what is there', () => {
+    for (const { code } of Object.values(closeCodes)) expect(page).toContain(`id="close.${code}"`);
+    const there = new Set([...anchorsOf(page), ...[...anchorsOf(docsPage(all))].map((anchor) => `/docs${anchor}`)]);
+    const links = [...page.matchAll(/ (?:href|src)="([^"]+)"/g)].map(([, link]) => link ?? '');
+    expect(links.filter((link) => !there.has(link) && !['/', '/docs', '/docs/style.css'].includes(link))).toEqual([]);
+  });
+
+  it('runs no script, has no style of its own, and says in words what the picture shows', () => {
+    expect(page).not.toMatch(/<script|<style| style=| on[a-z]+=/);
+    expect(page).toMatch(/<svg [^>]*role="img" aria-labelledby="story-title"/);
+    expect(page).toMatch(/<title id="story-title">[^<]{20,}</);
+  });
+});
+
 describe('the routes', () => {
   it('serve the page, the style and both documents, each with its type', async () => {
-    const served = docsRoutes(all);
+    const served = docsRoutes(all, facts);
     const types = served.map((route) => [
       route.path,
       (route.handle({} as never, {}) as { headers: Record<string, string> }).headers['content-type'],
     ]);
     expect(types).toEqual([
       ['/docs', 'text/html; charset=utf-8'],
+      ['/docs/promises', 'text/html; charset=utf-8'],
       ['/docs/style.css', 'text/css; charset=utf-8'],
       ['/docs/asyncapi.json', 'application/json; charset=utf-8'],
       ['/docs/openapi.json', 'application/json; charset=utf-8'],

@@ -27,13 +27,14 @@ export function docsPage(routes: readonly Route[]): string {
 <body>
 <a class="skip" href="#content">Skip to the content</a>
 <header class="top"><p class="brand"><span lang="ja">紡ぎ</span> Tsumugi</p>
-<p class="links"><a href="/docs/asyncapi.json">AsyncAPI 3.0</a> <a href="/docs/openapi.json">OpenAPI 3.1</a> <a href="/">The app</a></p></header>
+<p class="links"><a href="/docs/promises">The promises</a> <a href="/docs/asyncapi.json">AsyncAPI 3.0</a> <a href="/docs/openapi.json">OpenAPI 3.1</a> <a href="/">The app</a></p></header>
 <div class="columns">
 ${navigation(ups, downs, routes)}
 <main id="content">
 <h1>The protocol</h1>
 <p class="lead">Version ${PROTOCOL_VERSION}. One WebSocket carries everything a user does; HTTP is for accounts, health and operation.
-What stands here is made from the schemas that the server checks with.</p>
+What stands here is made from the schemas that the server checks with. What you may rely on when connections break and servers go is on the page of
+<a href="/docs/promises">the promises</a>.</p>
 ${walkthrough()}
 <section id="commands"><h2>Commands</h2><p>From the client to the server. Each gets exactly one reply or error.</p>${ups.map(command)}</section>
 <section id="pushes"><h2>Pushes</h2><p>From the server, without being asked.</p>${downs.map(push)}</section>
@@ -127,7 +128,8 @@ ${entries.map(
 
 const comeBack = { now: 'reconnect now', later: 'reconnect with back-off', never: 'do not reconnect' } as const;
 
-function closeSection(): Html {
+/** Shared with the page of the promises. */
+export function closeSection(): Html {
   return html`<section id="close-codes"><h2>Close codes</h2>
 <p>The range decides: 4000–4099 reconnect now, 4100–4199 reconnect with back-off, 4200–4299 do not reconnect. Of the transport’s own
 codes all are worth a retry with back-off but 1008 and 1009.</p>

@@ -1,15 +1,25 @@
-/** `/docs`: the page, its style sheet and the two machine-readable documents. Made once, when the server starts. */
+/** `/docs`: the pages, their style sheet and the two machine-readable documents. Made once, when the server starts. */
 import { readFileSync } from 'node:fs';
 import type { HttpReply, Route } from '../http.ts';
 import { asyncApi } from './asyncapi.ts';
 import { openApi } from './openapi.ts';
 import { docsPage } from './page.ts';
+import { type PromiseFacts, promisesPage } from './promises.ts';
 
-/** @param routes all routes that are to be documented. */
-export function docsRoutes(routes: readonly Route[]): Route[] {
+/**
+ * @param routes all routes that are to be documented.
+ * @param facts the limits that the promises name.
+ */
+export function docsRoutes(routes: readonly Route[], facts: PromiseFacts): Route[] {
   const style = readFileSync(new URL('./style.css', import.meta.url), 'utf8');
   const served: Omit<Route, 'handle'>[] = [
     { method: 'GET', path: '/docs', says: 'This page.', errors: [] },
+    {
+      method: 'GET',
+      path: '/docs/promises',
+      says: 'What a client may rely on, and what it must do for it.',
+      errors: [],
+    },
     { method: 'GET', path: '/docs/style.css', says: 'The style sheet of this page.', errors: [] },
     { method: 'GET', path: '/docs/asyncapi.json', says: 'The socket as an AsyncAPI 3.0 document.', errors: [] },
     { method: 'GET', path: '/docs/openapi.json', says: 'HTTP as an OpenAPI 3.1 document.', errors: [] },
@@ -17,6 +27,7 @@ export function docsRoutes(routes: readonly Route[]): Route[] {
   const all = [...routes, ...served.map((route) => ({ ...route, handle: () => ({ status: 404 }) }))];
   const replies: Record<string, HttpReply> = {
     '/docs': text('text/html; charset=utf-8', docsPage(all)),
+    '/docs/promises': text('text/html; charset=utf-8', promisesPage(facts)),
     '/docs/style.css': text('text/css; charset=utf-8', style),
     '/docs/asyncapi.json': text('application/json; charset=utf-8', JSON.stringify(asyncApi())),
     '/docs/openapi.json': text('application/json; charset=utf-8', JSON.stringify(openApi(all))),

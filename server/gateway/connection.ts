@@ -81,7 +81,7 @@ export class Connection implements Peer, Caller, Bucket, OutboxOwner {
   answer(frame: object): void {
     if (this.closed) return;
     const bytes = this.host.encodeFrame(frame);
-    const slow = this.#outbox?.blocked === true || this.socket.buffered() >= this.host.limits.softBufferBytes;
+    const slow = this.#outbox?.blocked === true || this.socket.buffered() >= this.host.fullAtBytes;
     if (!slow) this.host.transmit(this.socket, bytes);
     else if (!this.#ensureOutbox().push(bytes)) this.close('resume');
   }

@@ -4,7 +4,7 @@ export type RateLimit = { readonly perSecond: number; readonly burst: number };
 export type GatewayLimits = {
   /** Largest frame of a client, bytes; larger ones close the socket with `too_large`. */
   maxFrameBytes: number;
-  /** A socket with more than this unsent gets no further pieces until it drains, bytes. */
+  /** What a client that stops reading may cost, bytes; from `fullAtBytes` on it gets no further pieces until it reads. */
   softBufferBytes: number;
   /** Pushes and replies that may wait behind an unsent buffer, bytes; beyond, the socket is closed with `resume`. */
   hardQueueBytes: number;
@@ -55,6 +55,14 @@ export const defaultLimits: GatewayLimits = {
  * message can go beyond it.
  */
 export const NATIVE_BACK_PRESSURE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Bytes that the transport may hold of one socket before its outbox waits. The transport's buffer grows by doubling, and what it
+ * has outgrown stays with the allocator: filled to a quarter, it costs what the soft limit says.
+ */
+export function fullAtBytes({ softBufferBytes }: Pick<GatewayLimits, 'softBufferBytes'>): number {
+  return softBufferBytes / 4;
+}
 
 /** @throws Error when the native library would abort the process or the limits contradict each other. */
 export function checkLimits(limits: GatewayLimits): GatewayLimits {

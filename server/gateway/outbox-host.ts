@@ -6,7 +6,7 @@ import type { Codec } from '../../protocol/codec.ts';
 import type { Push } from '../../protocol/down.ts';
 import type { Clock } from '../clock.ts';
 import { encodeFrame, type FrameEncoder } from './frame-encoder.ts';
-import type { GatewayLimits } from './limits.ts';
+import { fullAtBytes, type GatewayLimits } from './limits.ts';
 import type { GatewayLog } from './log.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
@@ -27,6 +27,8 @@ export class OutboxHost {
   readonly clock: Clock;
   readonly metrics: GatewayMetrics;
   readonly log: GatewayLog;
+  /** See `fullAtBytes` of the limits. */
+  readonly fullAtBytes: number;
   readonly #encoder: FrameEncoder;
   readonly #blocked = new Set<Outbox>();
   #due: Outbox[] = [];
@@ -34,6 +36,7 @@ export class OutboxHost {
   constructor(options: OutboxHostOptions) {
     this.codec = options.codec;
     this.limits = options.limits;
+    this.fullAtBytes = fullAtBytes(options.limits);
     this.clock = options.clock;
     this.metrics = options.metrics;
     this.log = options.log;

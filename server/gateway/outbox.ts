@@ -145,7 +145,7 @@ export class Outbox {
   flush(): void {
     this.#scheduled = false;
     while (this.#head < this.#items.length && !this.#socket.closed) {
-      const roomBytes = this.#host.limits.softBufferBytes - this.#socket.buffered();
+      const roomBytes = this.#host.fullAtBytes - this.#socket.buffered();
       if (roomBytes <= 0) {
         this.#block();
         return;
