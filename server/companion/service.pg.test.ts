@@ -144,6 +144,15 @@ describe('CompanionService', () => {
     });
   });
 
+  it('refuses a name that would turn around the text beside it', async () => {
+    const owner = await newCaller();
+    for (const name of ['gnp.\u202eexe', 'a\u2066b', 'one\u2028two'])
+      await expect(companion.createAvatar(owner, { name, systemPrompt: 'x' })).rejects.toMatchObject({
+        code: 'protocol.invalid_body',
+        details: { field: 'body.name' },
+      });
+  });
+
   it('brings the samples once, however often it starts', async () => {
     const taught: string[] = [];
     const teach = async (_avatarId: string, texts: readonly string[]) => void taught.push(...texts);

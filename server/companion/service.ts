@@ -216,9 +216,10 @@ function present<T>(row: T | undefined): T {
   return row;
 }
 
-/** One line of text: trimmed, no control characters. */
+/** One line of text that others are shown: trimmed, no control characters, none that turn the text beside it around. */
 function plain(field: string, value: string, emptyAllowed = false): string {
-  if (/\p{Cc}/u.test(value)) throw AppError.invalid(field, 'one line without control characters');
+  if (/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069\u200e\u200f]/u.test(value))
+    throw AppError.invalid(field, 'one line without control characters');
   return prose(field, value, emptyAllowed);
 }
 
