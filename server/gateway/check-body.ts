@@ -43,5 +43,8 @@ function fieldName(instancePath: string, member = ''): string {
 
 function expectation(problem: Problem): string {
   if ('allowedValue' in problem.params) return JSON.stringify(problem.params.allowedValue);
-  return problem.message.replace(/^must (be |match |have )?/, '');
+  return problem.message
+    .replace(/^must not have fewer than /, 'at least ')
+    .replace(/^must not have more than /, 'at most ')
+    .replace(/^must (be |match |have )?/, '');
 }

@@ -216,7 +216,7 @@ describe('ending connections', () => {
 describe('listening', () => {
   it('refuses a port that is taken, also by another gateway', async () => {
     const { port } = await start();
-    await expect(startOn(port, '127.0.0.1')).rejects.toThrow(`port ${port}: the port is taken`);
+    await expect(startOn(port, '127.0.0.1')).rejects.toThrow(`PORT ${port}: the port is taken`);
   });
 
   it('refuses a host that is not of this machine', async () => {

@@ -113,7 +113,7 @@ export class Gateway {
     const listenSocket = await promise;
     if (listenSocket === false) {
       throw new Error(
-        `Cannot listen on ${host}, port ${port}: the port is taken, or the address is not of this machine.`,
+        `Cannot listen on HOST ${host}, PORT ${port}: the port is taken, or the address is not of this machine.`,
       );
     }
     this.#listenSocket = listenSocket;

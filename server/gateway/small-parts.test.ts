@@ -1,6 +1,8 @@
 import fc from 'fast-check';
+import Type from 'typebox';
 import { describe, expect, it } from 'vitest';
 import { clientAddress, formatAddress } from './address.ts';
+import { compileCheck } from './check-body.ts';
 import { prefersJapanese } from './http-reply.ts';
 import { checkLimits, defaultLimits } from './limits.ts';
 import { type Bucket, isFlooded, takeFromBucket } from './rate.ts';
@@ -87,4 +89,10 @@ it('refuses limits that contradict each other', () => {
   expect(checkLimits(defaultLimits)).toBe(defaultLimits);
   expect(() => checkLimits({ ...defaultLimits, hardQueueBytes: 1 })).toThrow('below softBufferBytes');
   expect(() => checkLimits({ ...defaultLimits, hardQueueBytes: 2 ** 30 })).toThrow('hardQueueBytes');
+});
+
+it('says the limits of a text in words that can be read', () => {
+  const check = compileCheck(Type.Object({ name: Type.String({ minLength: 2, maxLength: 3 }) }));
+  expect(() => check({ name: 'a' })).toThrow('name: expected at least 2 characters.');
+  expect(() => check({ name: 'abcd' })).toThrow('name: expected at most 3 characters.');
 });
