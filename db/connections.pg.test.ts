@@ -1,4 +1,7 @@
 /** The pool and its transactions against a server that goes away at the worst moment. */
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Database, type Tx } from './client.ts';
@@ -126,4 +129,17 @@ test('closing waits for what runs and refuses what waits', async () => {
   await closing;
   await expect(own.ping()).rejects.toThrow(/closed/);
   expect(own.load.open).toBe(0);
+});
+
+test('keeps nothing of what it has answered', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  const answers: WeakRef<object>[] = [];
+  for (let query = 0; query < 20; query++) {
+    answers.push(new WeakRef(await single.asService(async (tx) => ({ role: await role(tx) }))));
+  }
+  // A weak reference holds until the turn of the event loop ends.
+  await setImmediate();
+  collect();
+  expect(answers.filter((answer) => answer.deref() !== undefined).length).toBeLessThan(3);
 });

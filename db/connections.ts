@@ -11,13 +11,13 @@ export type ConnectionOptions = postgres.Options<Record<string, never>>;
 
 export class Connection {
   readonly sql: postgres.Sql;
-  #isLost = false;
-  readonly #lost = Promise.withResolvers<never>();
+  #lost: Error | undefined;
+  /** Rejects what runs now. A promise of the loss to race against would keep every result until the connection ends. */
+  readonly #running = new Set<(reason: Error) => void>();
   readonly #lostListeners: (() => void)[] = [];
 
   /** Connects with the first query. */
   constructor(url: string, options: ConnectionOptions) {
-    this.#lost.promise.catch(() => {});
     this.sql = postgres(url, {
       ...options,
       max: 1,
@@ -29,7 +29,7 @@ export class Connection {
   }
 
   get isLost(): boolean {
-    return this.#isLost;
+    return this.#lost !== undefined;
   }
 
   onLost(listener: () => void): void {
@@ -37,15 +37,21 @@ export class Connection {
   }
 
   /** @throws ConnectionLost when the connection goes in the meantime: the driver leaves some queries without an answer then. */
-  async run<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
-    return Promise.race([work(this.sql), this.#lost.promise]);
+  run<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#running.add(reject);
+    const forget = () => this.#running.delete(reject);
+    const working = (async () => work(this.sql))();
+    working.then(resolve, reject).finally(forget);
+    return promise;
   }
 
   /** Ends it at once, whatever runs. Queries that come later are refused. */
   discard(reason: Error): void {
-    if (this.#isLost) return;
-    this.#isLost = true;
-    this.#lost.reject(reason);
+    if (this.#lost !== undefined) return;
+    this.#lost = reason;
+    for (const reject of this.#running) reject(reason);
     void this.sql.end({ timeout: 0 }).catch(() => {});
     for (const listener of this.#lostListeners) listener();
   }
