@@ -13,7 +13,8 @@ const needed = [
 ];
 
 const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/sbin', '/usr/local/bin'];
-const isThere = ({ programs }) => programs.some((program) => folders.some((folder) => existsSync(join(folder, program))));
+const isThere = ({ programs }) =>
+  programs.some((program) => folders.some((folder) => existsSync(join(folder, program))));
 
 const missing = needed.filter((need) => !isThere(need));
 if (missing.length > 0) install(missing.map((need) => need.debian));
@@ -26,8 +27,11 @@ function install(packages) {
     return spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env }).status === 0;
   };
   console.log(`The tests need ${packages.join(' and ')}; installing with apt-get.`);
-  const done = run('apt-get', 'update', '-qq') && run('apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages);
+  const done =
+    run('apt-get', 'update', '-qq') && run('apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...packages);
   if (done && needed.every(isThere)) return;
-  console.error(`Please install ${packages.join(' and ')} (Debian and Ubuntu: apt-get install ${packages.join(' ')}), then run the tests again.`);
+  console.error(
+    `Please install ${packages.join(' and ')} (Debian and Ubuntu: apt-get install ${packages.join(' ')}), then run the tests again.`,
+  );
   process.exit(1);
 }
