@@ -63,6 +63,16 @@ export class Audience {
     for (const peer of this.#readersOf(generation)) peer.addStream(generation, generation.cursor());
   }
 
+  /** Attached connections read the answer from its first word: they were told that it began, and nothing of it since. */
+  beginWholeStream(generation: Generation, epoch: number): void {
+    for (const peer of this.#readersOf(generation)) peer.addStream(generation, { epoch, seq: -1, offset: 0 });
+  }
+
+  /** True when a connection here is attached to the conversation. */
+  isRead(conversationId: string): boolean {
+    return this.#readers.has(conversationId);
+  }
+
   /** Another owner writes on, in a new epoch: readers get a snapshot, and then its pieces. */
   restartStream(generation: Generation): void {
     const beforeEpoch = { epoch: generation.epoch - 1, seq: -1, offset: 0 };

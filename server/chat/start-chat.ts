@@ -136,6 +136,12 @@ async function passOn({ hub, remote, audience }: Engine, userId: string, push: P
     if (generation !== undefined) hub.keepFinished(generation, push);
   }
   audience.tellHere(userId, push);
+  if (push.type !== 'chat.message' || push.body.generation === null) return;
+  // An answer has begun there, and who is attached here reads along.
+  const { message, generation: begun } = push.body;
+  if (!audience.isRead(message.conversationId)) return;
+  const generation = await remote.find(begun.generationId);
+  if (generation !== undefined) audience.beginWholeStream(generation, begun.epoch);
 }
 
 /** Ended by somebody else; or by this gateway, with a commit that was never acknowledged. */

@@ -1,6 +1,7 @@
 /** What two gateways owe a user who is connected to both. Run over each live store. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { uuidv7 } from '../../../db/uuid.ts';
+import type { Push } from '../../../protocol/down.ts';
 import { type Bench, startBench, TestEngine } from './engine.ts';
 import type { Reader } from './reader.ts';
 
@@ -61,6 +62,16 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       await desk.done(generationId);
       await phone.done(generationId);
       expect(desk.texts.get(generationId)).toBe(phone.texts.get(generationId));
+      expect(desk.texts.get(generationId)).toBe(await finalText());
+    });
+
+    it('let readers of the other one read along from the first word when they were there before', async () => {
+      await attach(west, desk);
+      const { generationId } = await send('Tell me about the harbour.');
+      const isPiece = (push: Push) => push.type === 'chat.delta' && push.body.generationId === generationId;
+      const done = await desk.done(generationId);
+      expect(desk.pushes.filter(isPiece).length).toBeGreaterThan(1);
+      expect(desk.texts.get(generationId)).toHaveLength(done.length);
       expect(desk.texts.get(generationId)).toBe(await finalText());
     });
 
