@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type ChaosOptions, help, readOptions } from './options.ts';
 import { verdicts } from './report.ts';
 import { runChaos } from './run.ts';
+import { runStorm } from './storm/storm.ts';
 
 /** What is checked, whether or not anything is found. */
 const promises = [
@@ -17,6 +18,7 @@ const promises = [
   'a clientMessageId is one message',
   'the selected branch exists',
   'all devices show what is stored',
+  'all devices read along',
   'every answer ends once',
   'an answer ends once',
   'ends are told as they are stored',
@@ -36,11 +38,25 @@ const promises = [
 
 const options = readOptions(process.argv.slice(2), () => randomInt(1_000_000_000));
 if (options === 'help') console.log(help);
-else process.exit(await run(options));
+else process.exit(await (options.mode === 'storm' ? measure(options) : run(options)));
+
+/** Ends with the parts of the run, since they are ended when this process exits. */
+function logFolderOf(name: string): string {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  return fileURLToPath(new URL(`../results/${name}`, import.meta.url));
+}
+
+async function measure(asked: ChaosOptions): Promise<number> {
+  const { tables, failures } = await runStorm(asked, logFolderOf('storm'), (line) => console.log(line));
+  console.log(`\n${tables.join('\n\n')}\n`);
+  for (const [failure, alike] of Map.groupBy(failures, (text) => text))
+    console.log(`FAIL (${alike.length}): ${failure}`);
+  if (failures.length === 0) console.log('both targets are met');
+  return failures.length === 0 ? 0 : 1;
+}
 
 async function run(asked: ChaosOptions): Promise<number> {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-  const logFolder = fileURLToPath(new URL(`../results/chaos-${asked.seed}`, import.meta.url));
+  const logFolder = logFolderOf(`chaos-${asked.seed}`);
   const { seed, seconds, users, gateways, failover } = asked;
   console.log(
     `seed ${seed}: ${seconds} s, ${users} people, ${gateways} gateways, failover ${failover}; logs of the parts in loadtest/results/chaos-${seed}`,

@@ -11,7 +11,7 @@ import type { Violation } from './checks/violation.ts';
 import type { ChaosOptions } from './options.ts';
 import { Stack } from './parts/stack.ts';
 import { makeCrowd } from './people/crowd.ts';
-import type { Person } from './people/person.ts';
+import type { Person, Proof } from './people/person.ts';
 import { ClientRecord } from './people/record.ts';
 import { Tally } from './people/tally.ts';
 import { Random } from './random.ts';
@@ -85,12 +85,7 @@ async function rest(
 ): Promise<void> {
   say('everything is back; waiting for the answers to end …');
   await untilNothingRuns(stack, record);
-  const proofs = await Promise.all(
-    people.map(async (person) => ({ person, failures: await within(settleMs, person.proveAlive()) })),
-  );
-  for (const { person, failures } of proofs)
-    for (const failure of failures)
-      record.violate('it works again afterwards', person.userId, `${person.name} got no whole answer: ${failure}`);
+  await Promise.all(people.map((person) => proveAlive(person, record)));
   await untilNothingRuns(stack, record);
 }
 
@@ -111,12 +106,22 @@ async function untilNothingRuns(stack: Stack, record: ClientRecord): Promise<voi
   }
 }
 
-async function within(ms: number, work: Promise<string[]>): Promise<string[]> {
+/** Everybody gets a whole answer again, and each of his devices reads along, whichever gateway it is at. */
+async function proveAlive(person: Person, record: ClientRecord): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<string[]>((resolve) => {
-    timer = setTimeout(() => resolve([`nothing within ${ms} ms`]), ms);
+  const late = new Promise<Proof[]>((resolve) => {
+    timer = setTimeout(() => resolve([{ conversationId: 'any', outcome: `nothing within ${settleMs} ms` }]), settleMs);
   });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+  const proofs = await Promise.race([person.proveAlive(), late]).finally(() => clearTimeout(timer));
+  for (const { conversationId, outcome, generationId = '' } of proofs) {
+    if (outcome !== 'stop')
+      record.violate('it works again afterwards', conversationId, `${person.name} got no whole answer: ${outcome}`);
+    const blind = person.devices.filter(({ name }) => record.readAlong.get(generationId)?.has(name) !== true);
+    if (outcome === 'stop' && blind.length > 0) {
+      const names = blind.map(({ name, route }) => `${name} at ${route.origin}`).join(', ');
+      record.violate('all devices read along', generationId, `not a piece came to ${names}`);
+    }
+  }
 }
 
 async function judge(

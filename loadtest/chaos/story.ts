@@ -27,6 +27,9 @@ const words = [
 const minPieces = 20;
 const maxPieces = 160;
 
+/** The tag of a question whose answer has that many pieces. */
+export const longTag = (pieces: number, name: string): string => `long${pieces}-${name}`;
+
 export function question(tag: string): string {
   return `Tell me about #${tag}# at your own pace.`;
 }
@@ -39,7 +42,8 @@ export function findTag(text: string): string | undefined {
 /** The pieces of the answer, as the model streams them; some cut a character in two, as models do. */
 export function answerPieces(tag: string): string[] {
   const random = randomOf(tag);
-  const count = random.between(minPieces, maxPieces);
+  const asked = /^long(\d+)-/.exec(tag)?.[1];
+  const count = asked === undefined ? random.between(minPieces, maxPieces) : Number(asked);
   const pieces = [`«${tag}»`];
   for (let index = 1; index < count; index++) {
     const word = index % 9 === 0 ? ` ${tag}:${index}` : (random.pick(words) ?? ' ');

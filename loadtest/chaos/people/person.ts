@@ -10,6 +10,8 @@ import type { Tally } from './tally.ts';
 
 const weights = { send: 10, regenerate: 3, edit: 2, select: 2, cut: 2, leave: 2, slow: 2, look: 2, move: 1 } as const;
 type Act = keyof typeof weights;
+/** What became of a question that was asked when everything was well again. */
+export type Proof = { conversationId: string; outcome: string; generationId?: string };
 type Place = { conversation: Conversation; device: Device };
 
 /** Nobody watches an answer for longer; what came of it is found out at the end. */
@@ -56,23 +58,25 @@ export class Person {
     this.#stopping.resolve();
   }
 
-  /** Sends one question in each conversation and sees its whole answer. @returns the conversations where that failed, with the reason. */
-  async proveAlive(): Promise<string[]> {
-    const failures: string[] = [];
-    for (const conversationId of this.conversationIds) {
-      const result = await this.#lastWord(conversationId).catch((error: unknown) => String(error));
-      if (result !== 'stop') failures.push(`${conversationId}: ${result}`);
-    }
-    return failures;
+  /**
+   * Sends one question in each conversation while all devices look, and waits for its whole answer.
+   * @returns what became of each.
+   */
+  async proveAlive(): Promise<Proof[]> {
+    const proofs: Proof[] = [];
+    for (const conversationId of this.conversationIds)
+      proofs.push(
+        await this.#lastWord(conversationId).catch((error: unknown) => ({ conversationId, outcome: String(error) })),
+      );
+    return proofs;
   }
 
-  async #lastWord(conversationId: string): Promise<string> {
-    const device = this.devices[0];
-    if (device === undefined) return 'no device';
-    const conversation = await device.conversation(conversationId);
-    await conversation.generation?.done;
-    const generation = await conversation.send(question(this.#tag()));
-    return (await generation.done).finishReason;
+  async #lastWord(conversationId: string): Promise<Proof> {
+    const conversations = await Promise.all(this.devices.map((device) => device.conversation(conversationId)));
+    for (const conversation of conversations) await conversation.generation?.done;
+    const generation = await conversations[0]?.send(question(this.#tag()));
+    const outcome = (await generation?.done)?.finishReason ?? 'no device';
+    return { conversationId, outcome, ...(generation && { generationId: generation.generationId }) };
   }
 
   #tag(): string {

@@ -25,6 +25,8 @@ export class ClientRecord {
   readonly asked = new Map<string, Asked>();
   /** What the end of each generation was told to be. */
   readonly ends = new Map<string, Done>();
+  /** Which devices were sent pieces of each generation as it grew. */
+  readonly readAlong = new Map<string, Set<string>>();
   readonly violations: Violation[] = [];
   frames = 0;
   deltas = 0;
@@ -42,6 +44,14 @@ export class ClientRecord {
       this.violate('text is never taken back', generationId, detail);
     } else if (offset <= known.text.length && offset + text.length > known.text.length)
       this.shown.set(generationId, { text: known.text.slice(0, offset) + text, device });
+  }
+
+  /** A piece of a growing answer reached a device. */
+  piece(generationId: string, device: string): void {
+    this.deltas += 1;
+    const devices = this.readAlong.get(generationId);
+    if (devices === undefined) this.readAlong.set(generationId, new Set([device]));
+    else devices.add(device);
   }
 
   message(message: Message, device: string): void {

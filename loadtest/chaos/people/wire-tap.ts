@@ -96,8 +96,7 @@ export class WireTap {
   }
 
   #delta({ generationId, offset, text }: DownBody<'chat.delta'>): void {
-    const { deltas } = this.#record;
-    this.#record.deltas = deltas + 1;
+    this.#record.piece(generationId, this.#device);
     const has = this.#lengths.get(generationId) ?? 0;
     if (offset > has) {
       const detail = `${this.#device} has ${has} units and was sent a delta at ${offset}`;

@@ -1,0 +1,153 @@
+/**
+ * `npm run chaos -- --storm`: how fast streams come back. Many answers run, each read by several clients through every gateway;
+ * resumes are timed one by one; then everybody is cut at once.
+ */
+import { AuthClient } from '../../../protocol/auth-client.ts';
+import { defaultBackoff } from '../../../protocol/client/backoff.ts';
+import { TsumugiClient } from '../../../protocol/client.ts';
+import { percentile } from '../../bench/statistics.ts';
+import type { ChaosOptions } from '../options.ts';
+import { Stack } from '../parts/stack.ts';
+import { Random } from '../random.ts';
+import { table } from '../report.ts';
+import { answerText, longTag, question } from '../story.ts';
+import { timeResume } from './resume.ts';
+import { StreamingClient } from './streaming-client.ts';
+
+export type StormOutcome = { tables: string[]; failures: string[] };
+type Stream = { tag: string; clients: StreamingClient[] };
+
+const targets = { resumeP99Ms: 50, backSlackMs: 2_000 } as const;
+const resumeSamples = 300;
+const behindMs = 100;
+/** The answers outlast set-up, both measurements and a slow machine. */
+const answerSeconds = 240;
+const signUpsAtOnce = 8;
+const patienceMs = 60_000;
+
+export async function runStorm(
+  options: ChaosOptions,
+  logFolder: string,
+  say: (line: string) => void,
+): Promise<StormOutcome> {
+  const failures: string[] = [];
+  const onUnexpectedEnd = (name: string, how: string) => void failures.push(`${name} ended with ${how}`);
+  const stack = await Stack.start({ ...options, logFolder, onUnexpectedEnd });
+  try {
+    say(`${options.streams} people sign up and ask, ${options.clients} clients read …`);
+    const streams = await openStreams(stack, options);
+    const clients = streams.flatMap((stream) => stream.clients);
+    await Promise.all(clients.map((client) => within(client.firstText, 'the first text')));
+    say(`all ${clients.length} are streaming; timing ${resumeSamples} resumes …`);
+    const resumes = await measureResumes(clients, new Random(options.seed), failures);
+    say('cutting everybody at once …');
+    const storm = await measureStorm(clients, failures);
+    for (const { tag, clients: readers } of streams) checkTexts(tag, readers, failures);
+    for (const client of clients) client.close();
+    return { tables: [resumes, storm], failures };
+  } finally {
+    await stack.stop();
+  }
+}
+
+async function openStreams(stack: Stack, { streams, clients, tokensPerSecond }: ChaosOptions): Promise<Stream[]> {
+  const made: Stream[] = [];
+  const places = Array.from({ length: streams }, (_, place) => place)[Symbol.iterator]();
+  const worker = async () => {
+    for (const place of places) {
+      const readers = Math.floor(clients / streams) + (place < clients % streams ? 1 : 0);
+      made.push(await openStream(stack.origins, place, Math.max(1, readers), tokensPerSecond));
+    }
+  };
+  await Promise.all(Array.from({ length: signUpsAtOnce }, worker));
+  return made;
+}
+
+async function openStream(origins: readonly string[], place: number, readers: number, pace: number): Promise<Stream> {
+  const origin = origins[place % origins.length] ?? '';
+  const auth = new AuthClient({ url: origin });
+  await auth.signUp({ email: `storm-${place}@example.com`, password: 'a long pass phrase', locale: 'en' });
+  const opener = new TsumugiClient({ url: origin, getTicket: () => auth.socketTicket() });
+  await opener.connect();
+  const [avatar] = (await opener.request('companion.list_avatars', {})).avatars;
+  if (avatar === undefined) throw new Error('The server has no avatars.');
+  const { conversationId } = await opener.request('chat.open', { avatarId: avatar.avatarId, kind: 'conversation' });
+  opener.close();
+  const clients: StreamingClient[] = [];
+  for (let reader = 0; reader < readers; reader++) {
+    const at = origins[(place + reader) % origins.length] ?? origin;
+    const client = new StreamingClient(at, auth, conversationId);
+    await client.open();
+    clients.push(client);
+  }
+  const tag = longTag(answerSeconds * pace, `s${place}`);
+  await clients[0]?.conversation?.send(question(tag));
+  return { tag, clients };
+}
+
+async function measureResumes(
+  clients: readonly StreamingClient[],
+  random: Random,
+  failures: string[],
+): Promise<string> {
+  const times = { connectMs: [] as number[], replyMs: [] as number[], textMs: [] as number[] };
+  for (let sample = 0; sample < resumeSamples; sample++) {
+    const client = random.pick(clients);
+    if (client === undefined) break;
+    try {
+      const { connectMs, replyMs, textMs } = await timeResume(client, behindMs);
+      times.connectMs.push(connectMs);
+      times.replyMs.push(replyMs);
+      times.textMs.push(textMs);
+    } catch (error) {
+      failures.push(`a resume failed: ${String(error)}`);
+    }
+  }
+  const p99 = percentile(times.textMs, 0.99);
+  if (!(p99 <= targets.resumeP99Ms))
+    failures.push(`resume p99 is ${p99.toFixed(1)} ms, at most ${targets.resumeP99Ms} were promised`);
+  return table(`resume of one stream while all run, ${times.textMs.length} times`, [
+    ['ticket, socket and greeting', spread(times.connectMs)],
+    ['from chat.attach to its answer', spread(times.replyMs)],
+    ['from chat.attach to the missing text', `${spread(times.textMs)}, target p99 ${targets.resumeP99Ms} ms`],
+  ]);
+}
+
+async function measureStorm(clients: readonly StreamingClient[], failures: string[]): Promise<string> {
+  const cutAt = performance.now();
+  for (const client of clients) client.cut();
+  const results = await Promise.allSettled(clients.map((client) => within(client.firstText, 'streaming again')));
+  const times = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value - cutAt] : []));
+  const limitMs = defaultBackoff.minMs + targets.backSlackMs;
+  const late = clients.length - times.filter((ms) => ms <= limitMs).length;
+  if (late > 0) failures.push(`${late} of ${clients.length} clients were not streaming again within ${limitMs} ms`);
+  return table(`${clients.length} clients cut at once`, [
+    [
+      'streaming again after',
+      `${spread(times)}, target all within ${limitMs} ms (back-off ${defaultBackoff.minMs} + ${targets.backSlackMs})`,
+    ],
+    ['never', clients.length - times.length],
+  ]);
+}
+
+function checkTexts(tag: string, clients: readonly StreamingClient[], failures: string[]): void {
+  const expected = answerText(tag);
+  for (const { conversation } of clients) {
+    const text = conversation?.generation?.text ?? conversation?.messages.at(-1)?.text ?? '';
+    if (text === '' || !expected.startsWith(text.toWellFormed().replace(/\ufffd$/, '')))
+      failures.push(`a client of ${tag} shows another text than the model wrote (${text.length} units)`);
+  }
+}
+
+async function within<T>(work: Promise<T>, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: not within ${patienceMs} ms`)), patienceMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+function spread(samples: readonly number[]): string {
+  const at = (share: number) => percentile(samples, share).toFixed(1);
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} ms`;
+}
