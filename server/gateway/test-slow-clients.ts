@@ -27,6 +27,8 @@ export type SlowOptions = { clients: number; ticks?: number };
 const PIECE_UNITS = 1000;
 const PIECES_A_ROUND = 200;
 const WARM_UP_PIECES = 4000;
+/** So many still find room in the kernel. */
+const READ_PIECES = 1000;
 const FURTHER_CROWDS = 2;
 const program = fileURLToPath(new URL('test-slow-server.ts', import.meta.url));
 
@@ -36,7 +38,10 @@ export async function measureSlowClients({ clients, ticks = 100 }: SlowOptions):
     const [{ port, softBufferBytes }] = (await once(server, 'message')) as [{ port: number; softBufferBytes: number }];
     const reader = await TestClient.open(`ws://127.0.0.1:${port}/ws`, 'tsumugi.v1.json');
     // What the first connections and a text of this length bring with them is no cost of the slow ones.
-    await leave(await connectAll(port, clients), server);
+    const first = await connectAll(port, clients);
+    await tell(server, { do: 'follow' });
+    await tell(server, { do: 'grow', pieces: READ_PIECES, units: PIECE_UNITS });
+    await leave(first, server);
     const aloneMs = await medianDelay(server, reader, ticks);
     await tell(server, { do: 'grow', pieces: WARM_UP_PIECES, units: PIECE_UNITS });
     await tell(server, { do: 'follow' });
