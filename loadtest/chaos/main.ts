@@ -27,6 +27,7 @@ const promises = [
   'every answer is charged once',
   'every entry has its reason',
   'usage is the sum of answers',
+  'usage is what the model wrote',
   'balances are sums of entries',
   'each asset sums up to zero',
   'the ledger’s chains hold',

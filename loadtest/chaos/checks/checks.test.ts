@@ -1,7 +1,7 @@
 /** Each check is shown a world where all is well, and the same world with one thing broken: it must find that, and nothing else. */
 import { describe, expect, test } from 'vitest';
 import { ClientRecord } from '../people/record.ts';
-import { answerText, question } from '../story.ts';
+import { answerPieces, answerText, question } from '../story.ts';
 import { selectedBranch } from './devices.ts';
 import { checkMoney } from './money.ts';
 import type { Stored } from './stored.ts';
@@ -10,8 +10,9 @@ import { checkTree } from './tree.ts';
 
 type World = { record: ClientRecord; stored: Stored };
 const grant = 1_000;
-const used = { tokensIn: 10, tokensOut: 20 };
 const answer = answerText('p0-1');
+const used = { tokensIn: 10, tokensOut: answerPieces('p0-1').length };
+const price = used.tokensIn + used.tokensOut;
 
 function makeWorld(): World {
   const shared = { conversationId: 'c', userId: 'u' };
@@ -74,15 +75,15 @@ function makeWorld(): World {
         hash: 'hash',
         from: 'a',
         to: 'p',
-        amount: 30,
+        amount: price,
         purpose: 'generation',
         generationId: 'g',
         conversationId: 'c',
       },
     ],
     balances: [
-      { accountId: 'a', asset: 'token', balance: grant - 30 },
-      { accountId: 'p', asset: 'token', balance: 30 - grant },
+      { accountId: 'a', asset: 'token', balance: grant - price },
+      { accountId: 'p', asset: 'token', balance: price - grant },
     ],
   };
   const record = new ClientRecord();
@@ -201,6 +202,19 @@ describe('one thing broken', () => {
       'usage was counted twice',
       ['usage is the sum of answers'],
       ({ stored }) => void Object.assign(first(stored.usage), { tokensOut: 40 }),
+    ],
+    [
+      'tokens were made up',
+      [
+        'usage is what the model wrote',
+        'every answer ends once',
+        'every answer is charged once',
+        'usage is the sum of answers',
+      ],
+      ({ stored, record }) => {
+        Object.assign(first(stored.generations), { tokensOut: 1 });
+        record.ends.clear();
+      },
     ],
   ])('%s', (_, expected, spoil) => {
     const world = makeWorld();

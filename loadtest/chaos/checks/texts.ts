@@ -1,7 +1,7 @@
 /** Nothing that was shown is lost, and every stored text is the right one. Pure. */
 
 import { type ClientRecord, quoted } from '../people/record.ts';
-import { answerText, findTag } from '../story.ts';
+import { answerPieces, answerText, findTag } from '../story.ts';
 import type { Stored, StoredMessage } from './stored.ts';
 import type { Violation } from './violation.ts';
 
@@ -23,6 +23,7 @@ export function checkTexts(record: ClientRecord, stored: Stored): Violation[] {
     }),
     ...stored.messages.flatMap((message) => wrongAnswer(message, byId)),
     ...wrongEnds(record, stored),
+    ...wrongCounts(stored, byId),
   ];
 }
 
@@ -81,6 +82,21 @@ function wrongEnds(record: ClientRecord, stored: Stored): Violation[] {
         detail: `told ${told}, stored ${found}`,
       },
     ];
+  });
+}
+
+/** What the model said that it used. Where a second model call went on, or the end was cut off, it was counted here instead. */
+function wrongCounts(stored: Stored, byId: ReadonlyMap<string, StoredMessage>): Violation[] {
+  return stored.generations.flatMap(({ id, epoch, finishReason, parentId, messageId, tokensOut }): Violation[] => {
+    const tag = findTag(byId.get(parentId)?.text ?? '');
+    const written = byId.has(messageId);
+    if (tag === undefined) return [];
+    const exact = finishReason === 'stop' && epoch === 1;
+    const pieces = answerPieces(tag).length;
+    const found = tokensOut ?? 0;
+    if (exact ? found === pieces : written === found > 0) return [];
+    const detail = `${finishReason} in epoch ${epoch}, ${found} tokens counted, the model wrote ${exact ? pieces : written ? 'some' : 'none'}`;
+    return [{ invariant: 'usage is what the model wrote', subject: id, detail }];
   });
 }
 
