@@ -1,6 +1,7 @@
 /** The program: settings, then everything in order; on a signal, everything in reverse order. */
 
 import { helpText, versionText } from './config/help.ts';
+import { findTlsFault } from './config/tls-files.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLog, type Log } from './log.ts';
@@ -8,6 +9,9 @@ import { type RunningServer, startServer } from './start.ts';
 
 /** What a supervisor sees: 0 stopped on request, 1 could not start or failed, 2 a wrong setting. */
 const exitCodes = { stopped: 0, failed: 1, misconfigured: 2 } as const;
+
+/** How long a server without its database may take to say goodbye. */
+const GIVE_UP_MS = 1_500;
 
 const args = process.argv.slice(2);
 if (args.includes('--help') || args.includes('-h')) console.log(helpText());
@@ -17,7 +21,10 @@ else await run(readConfig(args));
 /** One line that names the setting, and the end. */
 function readConfig(given: readonly string[]): Config {
   try {
-    return loadConfig(process.env, given);
+    const config = loadConfig(process.env, given);
+    const fault = findTlsFault(config.tlsCertFile, config.tlsKeyFile);
+    if (fault !== undefined) throw new ConfigError(fault.setting, fault.problem);
+    return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     console.error(error.message);
@@ -34,12 +41,17 @@ async function run(config: Config): Promise<void> {
   const end = (code: number): void => {
     ending ??= stop(server, lifecycle).finally(() => process.exit(code));
   };
+  /** Nothing can be settled any more: what was shown is stored, and the next start closes it. */
+  const giveUp = (): void => {
+    setTimeout(() => process.exit(exitCodes.failed), GIVE_UP_MS);
+    ending ??= lifecycle.close().finally(() => process.exit(exitCodes.failed));
+  };
   onSignals(log, () => end(exitCodes.stopped));
   try {
     server = await startServer(config, log, lifecycle, {
       onFatal(reason) {
         log.fatal({}, reason);
-        end(exitCodes.failed);
+        giveUp();
       },
       onDrained: () => end(exitCodes.stopped),
     });
