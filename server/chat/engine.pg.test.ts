@@ -316,6 +316,14 @@ describe('the trace', () => {
     expect(trace.parts.every((part) => part.tokens > 0)).toBe(true);
   });
 
+  it('is gone with its conversation', async () => {
+    const { generationId } = await ask('Forget this, please.');
+    await engine.chat.delete(reader.caller, conversationId);
+    await expect(engine.traces.read(reader.caller, generationId)).rejects.toMatchObject({
+      code: 'chat.generation_not_found',
+    });
+  });
+
   it('withholds the prompt of somebody else’s avatar', async () => {
     await bench.companion.publishAvatar(reader.caller, { avatarId, visibility: 'published' });
     const visitor = engine.connect(await bench.newUser());

@@ -1,5 +1,6 @@
 /** Answers "why did it say that": the stored trace of a generation with its texts put back in. */
 
+import { findConversation } from '../../db/chat/conversations.ts';
 import { findGeneration } from '../../db/chat/generations.ts';
 import { findTexts } from '../../db/chat/messages.ts';
 import type { GenerationRow } from '../../db/chat/rows.ts';
@@ -32,6 +33,8 @@ export class TraceReader {
     const found = await this.#db.asUser(caller.userId, async (tx) => {
       const generation = await findGeneration(tx, generationId);
       if (generation === undefined) return undefined;
+      // What was deleted is gone for its owner, too.
+      if ((await findConversation(tx, generation.conversationId)) === undefined) return undefined;
       const stored = generation.trace as StoredTrace;
       const ids = stored.parts.flatMap((part) =>
         part.part === 'turn' && part.messageId !== undefined ? [part.messageId] : [],
