@@ -59,8 +59,10 @@ export type Route = {
   /** Schema of the successful JSON reply, for the docs. */
   reply?: TSchema;
   errors: readonly ErrorCode[];
-  /** Default `none`. */
+  /** What the gateway asks for before `handle`. Default `none`. */
   auth?: RouteAuth;
+  /** What `handle` asks for by itself, for the docs: a route that enters refusals in a journal, or takes a cookie as well. */
+  checksItself?: Exclude<RouteAuth, 'none'> | 'bearer or cookie';
   /** Largest body in bytes; default is the server's (64 KB). */
   maxBodyBytes?: number;
   handle(request: RouteRequest, params: Readonly<Record<string, string>>): Promise<HttpReply> | HttpReply;

@@ -43,9 +43,9 @@ const byName: Readonly<Record<string, unknown>> = {
   balance: 9999642,
   tokensIn: 310,
   tokensOut: 48,
-  accessToken: 'ts_at_…',
-  refreshToken: 'ts_rt_…',
-  ticket: 'ts_wt_…',
+  accessToken: 'tsa_…',
+  refreshToken: 'tsr_…',
+  ticket: 'tst_…',
 };
 
 /** @param complete false leaves out what is optional, so that an example of a command stays short. */

@@ -27,20 +27,36 @@ export function openApi(routes: readonly Route[]): Json {
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'The access token of sign-up, sign-in or refresh.' },
+        cookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'tsumugi-refresh',
+          description: 'The refresh token of a browser; over TLS its name begins with `__Secure-`.',
+        },
       },
       schemas: { Error: errorSchema() },
     },
   };
 }
 
+/** Who may call: what the gateway checks, or the route itself. */
+function guardOf(route: Route): NonNullable<Route['checksItself']> | undefined {
+  return route.checksItself ?? (route.auth === 'none' ? undefined : route.auth);
+}
+
+function securityOf(route: Route): Json[] {
+  const guard = guardOf(route);
+  if (guard === undefined) return [];
+  return guard === 'bearer or cookie' ? [{ bearer: [] }, { cookie: [] }] : [{ bearer: [] }];
+}
+
 function operation(route: Route): Json {
-  const secured = route.auth !== undefined && route.auth !== 'none';
   return {
     operationId: operationId(route),
     summary: route.says,
     tags: [tagOf(route)],
-    security: secured ? [{ bearer: [] }] : [],
-    ...(route.auth === 'admin' ? { description: 'Only for accounts with the role `admin`.' } : {}),
+    security: securityOf(route),
+    ...(guardOf(route) === 'admin' ? { description: 'Only for accounts with the role `admin`.' } : {}),
     ...parameters(route),
     ...(route.body === undefined
       ? {}
@@ -57,9 +73,9 @@ function parameters(route: Route): Json {
 
 /** Errors that any route of its kind can answer with, beside its own. */
 export function errorsOf(route: Route): readonly (keyof typeof errorCodes)[] {
-  const secured = route.auth !== undefined && route.auth !== 'none';
+  const secured = guardOf(route) !== undefined;
   const common = secured ? (['identity.unauthenticated'] as const) : [];
-  const admin = route.auth === 'admin' ? (['identity.forbidden'] as const) : [];
+  const admin = guardOf(route) === 'admin' ? (['identity.forbidden'] as const) : [];
   const bodied =
     route.body === undefined ? [] : (['protocol.malformed', 'protocol.invalid_body', 'protocol.too_large'] as const);
   return [...new Set([...route.errors, ...common, ...admin, ...bodied, 'internal' as const])];

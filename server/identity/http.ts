@@ -76,6 +76,7 @@ export function authRoutes(identity: IdentityService, options: AuthHttpOptions):
       body: SignOutBody,
       reply: Empty,
       errors: ['identity.unauthenticated', 'identity.forbidden'],
+      checksItself: 'bearer or cookie',
       handle: (request) => auth.signOut(request),
     },
     {

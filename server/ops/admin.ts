@@ -228,6 +228,7 @@ function toRoute(call: Call, parts: AdminParts, journal: AdminJournal): Route {
     ...(body === undefined ? {} : { body }),
     reply,
     errors: ['identity.unauthenticated', 'identity.forbidden', ...(call.errors ?? [])],
+    checksItself: 'admin',
     async handle(request, params) {
       const id = params['id'] ?? '';
       const target = call.target === undefined ? null : { type: call.target, id: id.slice(0, 64) };
