@@ -34,6 +34,8 @@ type Finished = { generation: Generation; done: Push };
 
 const DROP_EVERY_MS = 250;
 
+const HAND_OVER_STEP_MS = 10;
+
 export class GenerationHub {
   readonly #parts: HubParts;
   readonly #options: HubOptions;
@@ -46,6 +48,7 @@ export class GenerationHub {
   readonly #toDrop: string[] = [];
   #settle: (generation: Generation) => void = () => {};
   #onIdle: (() => void)[] = [];
+  #handingOver = false;
 
   constructor(parts: HubParts, options: HubOptions) {
     this.#parts = parts;
@@ -128,6 +131,7 @@ export class GenerationHub {
   #ask(generation: Generation, request: ChatRequest, toEnd: (end: StreamEnd) => StreamEnd = (end) => end): void {
     generation.handle = this.#parts.model.stream(request, {
       onText: (text) => {
+        if (this.#handingOver) return;
         const first = generation.silent;
         generation.receive(text);
         if (first) this.#parts.metrics.firstToken(this.#parts.clock.now() - generation.facts.startedAtMs);
@@ -161,6 +165,18 @@ export class GenerationHub {
       generation.handle?.abort();
     }
     await this.idle();
+  }
+
+  /**
+   * Takes nothing more from the model, so that another gateway can write on where the log ends. Resolves when everything that
+   * has come is in the log. The answers stay running in the database: nobody ends them here.
+   */
+  async handOver(): Promise<void> {
+    this.#handingOver = true;
+    for (const generation of this.#running.values()) generation.handle?.abort();
+    while ([...this.#running.values()].some((generation) => !generation.drained)) {
+      await new Promise<void>((resolve) => void this.#parts.clock.after(HAND_OVER_STEP_MS, resolve));
+    }
   }
 
   /** Resolves when no answer is being written. */
@@ -230,7 +246,7 @@ export class GenerationHub {
   }
 
   #end(generation: Generation, end: StreamEnd, stopped: boolean): void {
-    if (generation.end !== undefined) return;
+    if (generation.end !== undefined || (this.#handingOver && !stopped)) return;
     generation.end = { ...end, stopped };
     if (!generation.heldBack) this.#writer.note(generation, true);
   }

@@ -113,11 +113,12 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
       await calls.start((call, from) => answerCall({ hub, remote }, call, from));
       await recovery.start();
     },
-    /** Refuses new answers, ends the running ones as interrupted, gives the lease back. */
+    /** Refuses new answers, leaves the running ones to another gateway or ends them as interrupted, gives the lease back. */
     async stop(): Promise<void> {
       turns.drain();
       const timeIsUp = new Promise<void>((resolve) => void clock.after(STOP_TIMEOUT_MS, resolve));
-      await Promise.race([hub.interruptAll(), timeIsUp]);
+      const handsOver = options.manyGateways && options.failover === 'continue';
+      await Promise.race([handsOver ? hub.handOver() : hub.interruptAll(), timeIsUp]);
       await recovery.stop();
       await calls.stop();
     },

@@ -58,5 +58,31 @@ export function failoverContract(live: 'postgres' | 'redis'): void {
       expect(asker.texts.get(generationId)).toBe(stored);
       await dying.engine.stop();
     });
+
+    it('goes on elsewhere when a gateway stops in order', async () => {
+      const leaving = new TestEngine(bench, 'leaving', { failover: 'continue' });
+      await leaving.engine.start();
+      const userId = await bench.newUser();
+      const asker = leaving.connect(userId);
+      const avatarId = await bench.newAvatar(userId);
+      const { conversationId } = await leaving.chat.open(asker.caller, { avatarId, kind: 'conversation' });
+      const text = 'Tell me about the harbour, and about everybody who walks there.';
+      const command = { conversationId, clientMessageId: uuidv7(), text };
+      const { generationId } = await leaving.turns.send(asker.caller, command);
+      const piece = await asker.next('chat.delta', (body) => body.seq >= 2);
+      await leaving.engine.stop();
+      const shown = asker.texts.get(generationId) ?? '';
+
+      const again = heir.connect(userId);
+      await heir.recovery.closeLeftovers();
+      again.texts.set(generationId, shown);
+      await heir.chat.attach(again.caller, { conversationId, after: { generationId, seq: piece.seq, epoch: 1 } });
+      expect((await again.done(generationId)).finishReason).toBe('stop');
+      const { messages } = await heir.chat.history(again.caller, { conversationId });
+      const stored = messages.at(-1)?.text ?? '';
+      expect(stored.startsWith(shown)).toBe(true);
+      expect(stored.length).toBeGreaterThan(shown.length);
+      expect(messages).toHaveLength(2);
+    });
   });
 }
