@@ -329,6 +329,18 @@ export const done = defineDown('chat.done', {
   }),
 });
 
+export const typing = defineUp('chat.typing', {
+  says: 'Tells the user’s other connections that he types here. Passed on at most once a second for each conversation.',
+  body: Type.Object({ conversationId: Uuid }),
+  reply: Type.Object({}),
+  errors: [],
+});
+
+export const typingPush = defineDown('chat.typing', {
+  says: 'The user types on another connection. Show it for some seconds; there is no end of it.',
+  body: Type.Object({ conversationId: Uuid, sessionId: Uuid, connectionId: Uuid }),
+});
+
 export const selected = defineDown('chat.selected', {
   says: 'Another branch was selected on another device; attach again to see it.',
   body: Type.Object({ conversationId: Uuid, revision: Revision }),

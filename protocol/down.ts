@@ -16,6 +16,7 @@ export const downFrames = [
   chat.done,
   chat.selected,
   chat.conversationDeleted,
+  chat.typingPush,
 ] as const;
 
 type DownFrames = (typeof downFrames)[number];

@@ -36,6 +36,7 @@ export const upFrames = [
   chat.select,
   chat.history,
   chat.trace,
+  chat.typing,
 ] as const;
 
 export type UpFrames = (typeof upFrames)[number];

@@ -16,7 +16,8 @@ type ChatType =
   | 'chat.edit'
   | 'chat.select'
   | 'chat.history'
-  | 'chat.trace';
+  | 'chat.trace'
+  | 'chat.typing';
 
 export function chatFrames(chat: ChatService, turns: Turns, traces: TraceReader): Handlers<ChatType> {
   return {
@@ -32,5 +33,6 @@ export function chatFrames(chat: ChatService, turns: Turns, traces: TraceReader)
     'chat.select': (caller, body) => chat.select(caller, body),
     'chat.history': (caller, body) => chat.history(caller, body),
     'chat.trace': (caller, body) => traces.read(caller, body.generationId),
+    'chat.typing': (caller, body) => chat.typing(caller, body.conversationId),
   };
 }

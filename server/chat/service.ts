@@ -25,6 +25,7 @@ import { toConversation, toPage } from './messages.ts';
 import type { MemoryAccess } from './needs.ts';
 import type { RemoteGenerations } from './remote-generations.ts';
 import type { TurnMaterials } from './turn-materials.ts';
+import { Typing } from './typing.ts';
 import type { UserNews } from './user-news.ts';
 
 const PAGE = 50;
@@ -49,9 +50,11 @@ type Finished = { generation: Generation; done: Push };
 
 export class ChatService {
   readonly #parts: Parts;
+  readonly #typing: Typing;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#typing = new Typing(parts.audience, parts.clock);
   }
 
   /** @throws AppError `chat.kind_unavailable`, `companion.avatar_not_found`. */
@@ -130,6 +133,11 @@ export class ChatService {
     const running = this.#parts.hub.findByConversation(conversationId);
     if (running !== undefined) caller.peer.removeStream(running.key);
     this.#parts.audience.detach(conversationId, caller.peer);
+    return {};
+  }
+
+  typing(caller: Caller, conversationId: string): Record<string, never> {
+    this.#typing.note(caller, conversationId);
     return {};
   }
 

@@ -113,6 +113,17 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       expect(late.texts.get(generationId)).toBe(phone.texts.get(generationId));
     });
 
+    it('show on the other devices that the user types, at most once a second', async () => {
+      for (let stroke = 0; stroke < 20; stroke++) east.chat.typing(phone.caller, conversationId);
+      const { sessionId, connectionId } = phone;
+      expect(await desk.next('chat.typing')).toEqual({ conversationId, sessionId, connectionId });
+      // What is told afterwards comes behind everything that was told before.
+      const { generationId } = await send('Typed.');
+      await desk.done(generationId);
+      expect(desk.pushes.filter(({ type }) => type === 'chat.typing')).toHaveLength(1);
+      expect(phone.pushes.filter(({ type }) => type === 'chat.typing')).toHaveLength(0);
+    });
+
     it('stop an answer from the other gateway, once', async () => {
       const { generationId } = await send('[[fault huge:3000]] A long story.');
       await phone.next('chat.delta', (body) => body.generationId === generationId);
