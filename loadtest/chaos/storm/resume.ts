@@ -15,12 +15,14 @@ export type ResumeTimes = {
 type Frame = { type: string; id?: number; body?: { resumed?: boolean } };
 const patienceMs = 20_000;
 
-/** @param behindMs how old the place is that the client has come to. */
-export async function timeResume(client: StreamingClient, behindMs: number): Promise<ResumeTimes> {
+/** Pieces that the client says it lacks: there is always something to send at once, however slowly the model writes. */
+const behindPieces = 3;
+
+export async function timeResume(client: StreamingClient): Promise<ResumeTimes> {
   const generation = client.conversation?.generation;
   if (generation === undefined) throw new Error('The answer has ended before its resume was timed.');
-  const after = { generationId: generation.generationId, ...generation.cursor };
-  await new Promise((resolve) => setTimeout(resolve, behindMs));
+  const { seq, epoch } = generation.cursor;
+  const after = { generationId: generation.generationId, seq: Math.max(-1, seq - behindPieces), epoch };
   const began = performance.now();
   const ticket = await client.auth.socketTicket();
   const socket = new WebSocket(`${client.origin.replace('http', 'ws')}/ws?ticket=${ticket}`, 'tsumugi.v1.json');
