@@ -9,6 +9,7 @@ export const downFrames = [
   gateway.hello,
   gateway.draining,
   identity.signedOut,
+  identity.presencePush,
   billing.balancePush,
   chat.messagePush,
   chat.delta,

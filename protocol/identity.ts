@@ -99,6 +99,25 @@ export const SignOutBody = Type.Object({
 });
 export const SocketTicket = Type.Object({ ticket: Type.String(), expiresInS: Type.Integer() });
 
+const Presence = Type.Object({
+  connections: Type.Integer({
+    minimum: 0,
+    description: 'Of this account, on all devices and gateways, this one included.',
+  }),
+});
+
+export const presence = defineUp('identity.presence', {
+  says: 'How many connections the account has now.',
+  body: Empty,
+  reply: Presence,
+  errors: [],
+});
+
+export const presencePush = defineDown('identity.presence', {
+  says: 'The number of the account’s connections has changed. Not told to the only one there is, unless it has just become that.',
+  body: Presence,
+});
+
 export const signedOut = defineDown('identity.signed_out', {
   says: 'The session of this connection has ended; the socket closes next.',
   body: Type.Object({ sessionId: Uuid }),

@@ -13,6 +13,7 @@ export const upFrames = [
   identity.changePassword,
   identity.listSessions,
   identity.endSession,
+  identity.presence,
   billing.balance,
   billing.usage,
   billing.ledger,

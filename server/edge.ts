@@ -14,6 +14,7 @@ import { StaticFiles } from './gateway/static-files.ts';
 import type { AllHandlers } from './handlers.ts';
 import { startChores } from './housekeeping.ts';
 import { identityFrames } from './identity/frames.ts';
+import { UserPresence } from './identity/presence.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './ops/metrics.ts';
@@ -52,8 +53,9 @@ export async function openEdge(parts: Parts): Promise<OpenEdge> {
     drain: () => void drain().then(onDrained),
     promises: promiseFacts(config),
   });
+  const presence = openPresence(parts, () => gateway);
   const gateway: Gateway = new Gateway({
-    handlers: allHandlers(services, clock),
+    handlers: allHandlers(services, presence, clock),
     authenticator: services.identity.authenticator,
     routes,
     clock,
@@ -63,7 +65,11 @@ export async function openEdge(parts: Parts): Promise<OpenEdge> {
     limits: gatewayLimits(config),
     tls: tlsFiles(config),
     allowedOrigins: config.publicOrigins,
-    users: { joined: (userId) => services.news.join(userId), left: (userId) => services.news.leave(userId) },
+    users: {
+      joined: (userId) => services.news.join(userId),
+      left: (userId) => services.news.leave(userId),
+      changed: (userId, how) => presence.changed(userId, how),
+    },
     trustedHops: config.trustProxy ? 1 : 0,
   });
   metrics.watch({
@@ -73,6 +79,7 @@ export async function openEdge(parts: Parts): Promise<OpenEdge> {
     workerQueue: () => services.pool.queueLength,
     passwordQueue: () => services.identity.passwords.queueLength,
   });
+  lifecycle.add('presence', presence, (running) => running.stop());
   lifecycle.add('gateway', gateway, (running) => running.close());
   lifecycle.add('chores', startChores(chores(services, gateway), clock, log), (stop) => stop());
   return { gateway, drain };
@@ -107,14 +114,32 @@ function busyNow(hub: Services['hub']): (connection: Connection) => boolean {
   };
 }
 
-function allHandlers({ identity, billing, companion, chat, turns, traces }: Services, clock: Clock): AllHandlers {
+function allHandlers(
+  { identity, billing, companion, chat, turns, traces }: Services,
+  presence: UserPresence,
+  clock: Clock,
+): AllHandlers {
   return {
     ...gatewayFrames(clock),
-    ...identityFrames(identity),
+    ...identityFrames(identity, presence),
     ...billingFrames(billing),
     ...companionFrames(companion),
     ...chatFrames(chat, turns, traces),
   };
+}
+
+function openPresence({ config, storage, services, clock, log }: Parts, gateway: () => Gateway): UserPresence {
+  const { audience, owner } = services;
+  return new UserPresence({
+    live: config.redisUrl === undefined ? undefined : storage.live,
+    gateway: owner,
+    countHere: (userId) => gateway().connections.ofUser(userId).length,
+    usersHere: () => [...gateway().connections].map(({ userId }) => userId),
+    tellHere: (userId, push) => audience.tellHere(userId, push),
+    tellEverywhere: (userId, push) => audience.tell(userId, push),
+    clock,
+    log,
+  });
 }
 
 function chores({ identity }: Services, gateway: Gateway) {

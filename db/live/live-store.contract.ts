@@ -43,6 +43,7 @@ export function liveStoreContract(open: () => Promise<StoreUnderTest>): void {
   describe('token buckets', () => bucketContract(() => store));
   describe('the log', () => logContract(() => store));
   describe('leases', () => leaseContract(() => store));
+  describe('presence', () => presenceContract(() => store));
   describe('messages', () => messageContract(() => store));
 }
 
@@ -295,6 +296,26 @@ function leaseContract(get: () => StoreUnderTest): void {
     expect((await one.renewLeases([mine, taken, unknown], 'me', 60_000)).lost.sort()).toEqual([taken, unknown].sort());
     expect(await other.acquireLease(mine, 'you', 1000)).toBeUndefined();
     expect(await one.renewLeases([], 'me', 1)).toEqual({ lost: [] });
+  });
+}
+
+function presenceContract(get: () => StoreUnderTest): void {
+  test('is counted over all gateways, and ends with what said it', async () => {
+    const { one, other, pass } = get();
+    const user = randomUUID();
+    expect(await one.countPresence(user)).toBe(0);
+    expect(await one.setPresence(user, 'east', 1, 60_000)).toBe(1);
+    expect(await other.setPresence(user, 'west', 2, 40)).toBe(3);
+    expect(await one.setPresence(user, 'east', 3, 60_000)).toBe(5);
+    expect(await one.setPresence(randomUUID(), 'east', 1, 60_000)).toBe(1);
+    await pass(60);
+    expect(await one.countPresence(user)).toBe(3);
+    expect(await other.setPresence(user, 'west', 1, 60_000)).toBe(4);
+    expect(await one.setPresence(user, 'east', 0, 60_000)).toBe(1);
+    await one.sweep();
+    expect(await one.countPresence(user)).toBe(1);
+    expect(await other.setPresence(user, 'west', 0, 60_000)).toBe(0);
+    expect(await other.setPresence(user, 'west', 0, 60_000)).toBe(0);
   });
 }
 

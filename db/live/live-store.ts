@@ -53,6 +53,14 @@ export interface LiveStore {
   renewLeases(names: readonly string[], owner: string, ttlMs: number): Promise<{ lost: string[] }>;
   releaseLease(name: string, owner: string): Promise<void>;
 
+  /**
+   * Says how many connections of a user a gateway has; 0 takes it out. Said again before the end of its life, or forgotten.
+   * @returns the number on all gateways.
+   */
+  setPresence(userId: string, gateway: string, connections: number, ttlMs: number): Promise<number>;
+  /** The number on all gateways. */
+  countPresence(userId: string): Promise<number>;
+
   /** Fan-out between gateways. At most once, in order per publisher; the publisher's own subscription hears it too. */
   publish(channel: string, payload: string): Promise<void>;
   subscribe(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;

@@ -203,6 +203,32 @@ export class PostgresLiveStore implements LiveStore {
     );
   }
 
+  async setPresence(userId: string, gateway: string, connections: number, ttlMs: number): Promise<number> {
+    const [user, name] = [toStored(userId), toStored(gateway)];
+    const [row] = await this.#ask(
+      (sql) => sql<{ others: number }[]>`
+      with said as (${
+        connections > 0
+          ? sql`insert into live.presence (user_id, gateway, connections, expires_at)
+              values (${user}, ${name}, ${connections}, ${after(sql, ttlMs)})
+              on conflict (user_id, gateway) do update set connections = excluded.connections, expires_at = excluded.expires_at`
+          : sql`delete from live.presence where user_id = ${user} and gateway = ${name}`
+      })
+      select coalesce(sum(connections), 0)::int as others from live.presence
+      where user_id = ${user} and gateway <> ${name} and expires_at > clock_timestamp()`,
+    );
+    return (row?.others ?? 0) + connections;
+  }
+
+  async countPresence(userId: string): Promise<number> {
+    const [row] = await this.#ask(
+      (sql) => sql<{ n: number }[]>`
+      select coalesce(sum(connections), 0)::int as n from live.presence
+      where user_id = ${toStored(userId)} and expires_at > clock_timestamp()`,
+    );
+    return row?.n ?? 0;
+  }
+
   publish(channel: string, payload: string): Promise<void> {
     return this.#channels.publish(channel, payload);
   }
@@ -220,6 +246,7 @@ export class PostgresLiveStore implements LiveStore {
       with heads as (delete from live.log_heads where expires_at <= now() returning generation_id)
       delete from live.log_pieces using heads where log_pieces.generation_id = heads.generation_id`,
     );
+    await this.#ask((sql) => sql`delete from live.presence where expires_at <= now()`);
     await this.#ask((sql) => sql`delete from live.messages where expires_at <= now()`);
     await this.#ask((sql) => sql`delete from live.leases where expires_at <= now() - ${keepLease}::interval`);
   }

@@ -118,3 +118,24 @@ return 0`;
 /** KEYS: the user's index. Gives the ids of living sessions. */
 export const listSessions = `${nowMs}
 return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.17g', now), '+inf')`;
+
+/** KEYS: the user's presence, gateway → 'connections:until'. Gives the number of all living gateways. */
+export const countPresence = `${nowMs}
+local said, total = redis.call('HGETALL', KEYS[1]), 0
+for i = 1, #said, 2 do
+  local connections, till = string.match(said[i + 1], '^(%d+):(.+)$')
+  if tonumber(till) > now then total = total + tonumber(connections) else redis.call('HDEL', KEYS[1], said[i]) end
+end
+return total`;
+
+/** KEYS: the user's presence. ARGV: gateway, its connections, ttl. Gives the number of all living gateways. */
+export const setPresence = `
+local t0 = redis.call('TIME') local till = t0[1] * 1000 + t0[2] / 1000 + tonumber(ARGV[3])
+if ARGV[2] == '0' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+else
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ':' .. string.format('%.17g', till))
+  redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[3])), 'NX')
+  redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[3])), 'GT')
+end
+${countPresence}`;

@@ -18,6 +18,8 @@ type Scripts = {
   releaseLease: Script;
   putSession: Script;
   listSessions: Script;
+  setPresence: Script;
+  countPresence: Script;
 };
 
 const keepLogMs = 7 * 86_400_000;
@@ -146,6 +148,14 @@ export class RedisLiveStore implements LiveStore {
     await this.#run.releaseLease(leaseKey(name), toStored(owner));
   }
 
+  async setPresence(userId: string, gateway: string, connections: number, ttlMs: number): Promise<number> {
+    return Number(await this.#run.setPresence(presenceKey(userId), toStored(gateway), connections, ttlMs));
+  }
+
+  async countPresence(userId: string): Promise<number> {
+    return Number(await this.#run.countPresence(presenceKey(userId)));
+  }
+
   async publish(channel: string, payload: string): Promise<void> {
     await this.#redis.publish(channelKey(channel), toStored(payload));
   }
@@ -220,6 +230,8 @@ function defineScripts(redis: Redis): Scripts {
   redis.defineCommand('releaseLease', { numberOfKeys: 1, lua: scripts.releaseLease });
   redis.defineCommand('putSession', { numberOfKeys: 2, lua: scripts.putSession });
   redis.defineCommand('listSessions', { numberOfKeys: 1, lua: scripts.listSessions });
+  redis.defineCommand('setPresence', { numberOfKeys: 1, lua: scripts.setPresence });
+  redis.defineCommand('countPresence', { numberOfKeys: 1, lua: scripts.countPresence });
   return redis as unknown as Scripts;
 }
 
@@ -241,4 +253,5 @@ const sessionsKey = (userId: string) => `sessions:${toStored(userId)}`;
 const onceKey = (key: string) => toStored(key);
 const logKey = (generationId: string) => `generation:log:${toStored(generationId)}`;
 const leaseKey = (name: string) => `lease:${toStored(name)}`;
+const presenceKey = (userId: string) => `presence:${toStored(userId)}`;
 const channelKey = (channel: string) => `live:${toStored(channel)}`;

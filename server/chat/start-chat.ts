@@ -97,6 +97,9 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     chat,
     turns,
     hub,
+    /** Name of this gateway among all. */
+    owner,
+    audience,
     news,
     settler,
     recovery,

@@ -42,8 +42,12 @@ export type GatewayOptions = {
   tls?: { keyFile: string; certFile: string; passphrase?: string } | undefined;
   /** Origins of pages elsewhere that may open sockets with a ticket. Pages of this host always may. */
   allowedOrigins?: readonly string[];
-  /** Told of a user’s first connection here, and of the end of his last. */
-  users?: { joined(userId: string): void; left(userId: string): void };
+  /** Told of a user’s first connection here, of the end of his last, and of every one that comes or goes. */
+  users?: {
+    joined(userId: string): void;
+    left(userId: string): void;
+    changed(userId: string, how: 'opened' | 'closed'): void;
+  };
   /** Proxies of ours in front, whose `X-Forwarded-For` is believed. */
   trustedHops?: number;
 };
@@ -220,6 +224,7 @@ export class Gateway {
         idleTimeoutS: this.limits.idleTimeoutS,
       },
     } satisfies Push);
+    this.#options.users?.changed(connection.userId, 'opened');
   }
 
   /** An exception within a callback of uWS would end the process. */
@@ -238,6 +243,7 @@ export class Gateway {
     if (connection === undefined) return;
     data.connection = undefined;
     if (this.connections.remove(connection)) this.#options.users?.left(connection.userId);
+    this.#options.users?.changed(connection.userId, 'closed');
     this.#metrics.connectionClosed(code);
     this.#logEnd(connection, code);
     connection.gone();

@@ -1,5 +1,6 @@
 /** Commands of the domain identity. */
 import type { Handlers } from '../handlers.ts';
+import type { UserPresence } from './presence.ts';
 import type { IdentityService } from './service.ts';
 
 type IdentityCommand =
@@ -7,9 +8,13 @@ type IdentityCommand =
   | 'identity.update_profile'
   | 'identity.change_password'
   | 'identity.list_sessions'
-  | 'identity.end_session';
+  | 'identity.end_session'
+  | 'identity.presence';
 
-export function identityFrames(identity: IdentityService): Handlers<IdentityCommand> {
+export function identityFrames(
+  identity: IdentityService,
+  presence: Pick<UserPresence, 'count'>,
+): Handlers<IdentityCommand> {
   return {
     'identity.me': (caller) => identity.me(caller.userId),
     'identity.update_profile': (caller, body) => identity.updateProfile(caller.userId, body),
@@ -22,5 +27,6 @@ export function identityFrames(identity: IdentityService): Handlers<IdentityComm
       await identity.endSession(caller, body.sessionId);
       return {};
     },
+    'identity.presence': async (caller) => ({ connections: await presence.count(caller.userId) }),
   };
 }
