@@ -48,6 +48,7 @@ export class Recovery {
   #trustAfterMs = 0;
   /** This gateway's already, and still to be closed or continued. */
   readonly #inherited: GenerationRow[] = [];
+  readonly #adopting = new Set<string>();
   #closing: Promise<unknown> | undefined;
 
   /** @param alone true where no other gateway can be alive (the data folder is locked): nobody's lease is waited for. */
@@ -76,10 +77,17 @@ export class Recovery {
     for (const owner of await db.asService(listOwners)) {
       if (owner === this.#owner) continue;
       if (!(await this.#inherit(owner))) continue;
-      this.#inherited.push(...(await db.asService((tx) => adoptRunning(tx, owner, this.#owner))));
+      const rows = await db.asService((tx) => adoptRunning(tx, owner, this.#owner));
+      this.#inherited.push(...rows);
+      for (const { id } of rows) this.#adopting.add(id);
       await live.releaseLease(leaseOf(owner), this.#owner);
     }
     return this.#adoptInherited();
+  }
+
+  /** True for an answer that is this gateway's already, and not yet written by it. */
+  isAdopting(generationId: string): boolean {
+    return this.#adopting.has(generationId);
   }
 
   /** Whoever can take a gateway's own lease knows that it is dead, and is the only one to know. */
@@ -99,6 +107,7 @@ export class Recovery {
       for (let row = due.shift(); row !== undefined && !this.#stopped; row = due.shift()) {
         try {
           await this.#adopt(row);
+          this.#adopting.delete(row.id);
           adopted += 1;
         } catch (error) {
           this.#inherited.push(row);

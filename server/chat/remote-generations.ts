@@ -58,6 +58,13 @@ export class RemoteGenerations {
     else told.followers.add(gateway);
   }
 
+  /** The same for an answer that this gateway is just taking over: it hears everything from the beginning. */
+  expectFollower(generationId: string, gateway: string): void {
+    const told = this.#told.get(generationId);
+    if (told === undefined) this.#told.set(generationId, { followers: new Set([gateway]), seq: -1 });
+    else told.followers.add(gateway);
+  }
+
   removeFollower(generationId: string, gateway: string): void {
     const told = this.#told.get(generationId);
     told?.followers.delete(gateway);

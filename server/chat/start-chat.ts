@@ -113,7 +113,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
           ),
       );
       remote.onMissedEnd((userId, push) => passOn({ hub, remote, audience }, userId, push));
-      await calls.start((call, from) => answerCall({ hub, remote }, call, from));
+      await calls.start((call, from) => answerCall({ hub, remote, recovery }, call, from));
       await recovery.start();
     },
     /** Refuses new answers, leaves the running ones to another gateway or ends them as interrupted, gives the lease back. */
@@ -161,12 +161,21 @@ async function announceSuperseded(
   else hub.forget(generation);
 }
 
-function answerCall({ hub, remote }: Omit<Engine, 'audience'>, call: GatewayCall, from: string): boolean {
+function answerCall(
+  { hub, remote, recovery }: Omit<Engine, 'audience'> & { recovery: Recovery },
+  call: GatewayCall,
+  from: string,
+): boolean {
   if (call.kind === 'unfollow') {
     remote.removeFollower(call.generationId, from);
     return true;
   }
   const generation = hub.find(call.generationId);
+  if (generation === undefined && call.kind === 'follow' && recovery.isAdopting(call.generationId)) {
+    // Its old owner may be fenced, and ask, before this gateway has read what it left.
+    remote.expectFollower(call.generationId, from);
+    return true;
+  }
   if (generation === undefined) return false;
   if (call.kind === 'stop') return hub.stop(generation);
   remote.addFollower(generation, from);
