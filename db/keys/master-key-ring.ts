@@ -10,7 +10,9 @@ export type WrappedKey = Readonly<{ masterKeyId: string; wrapped: Buffer }>;
 
 export class UnknownMasterKeyError extends Error {
   constructor(id: string) {
-    super(`The database holds keys wrapped by the master key "${id}", which is not among the configured ones (TSUMUGI_MASTER_KEYS, or the file master-keys in the data folder).`);
+    super(
+      `The database holds keys wrapped by the master key "${id}", which is not among the configured ones (TSUMUGI_MASTER_KEYS, or the file master-keys in the data folder).`,
+    );
     this.name = 'UnknownMasterKeyError';
   }
 }
