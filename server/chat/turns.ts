@@ -50,7 +50,8 @@ type TurnParts = {
   materials: TurnMaterials;
 };
 
-const MAX_TURNS = 200;
+/** The walk up the branch costs a look-up for each: enough for any budget of usual turns. */
+const MAX_TURNS = 100;
 
 export class Turns {
   readonly #parts: TurnParts;
