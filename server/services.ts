@@ -56,8 +56,10 @@ export async function startServices(parts: Parts) {
   await identity.start();
   lifecycle.add('identity', identity, (running) => running.close());
 
-  const memory = lifecycle.add('memory', await openMemory({ config, db, pool, clock, log, model }), (running) =>
-    running.close(),
+  const memory = lifecycle.add(
+    'memory',
+    await openMemory({ config, db: storage.side, pool, clock, log, model }),
+    (running) => running.close(),
   );
   memory.onForgotten((userId) => {
     live

@@ -14,6 +14,8 @@ import type { Log } from './log.ts';
 
 export type Storage = {
   db: Database;
+  /** Connections for what runs beside a transaction and must never wait for the pool that it is in. */
+  side: Database;
   live: LiveStore;
   /** True when no other server can use the same data: the folder is locked. */
   alone: boolean;
@@ -24,6 +26,7 @@ export type Storage = {
 };
 
 const SWEEP_MS = 60_000;
+const SIDE_CONNECTIONS = 3;
 
 /** @throws Error in one line for people. */
 export async function openStorage(
@@ -54,10 +57,14 @@ export async function openStorage(
   const db = lifecycle.add('database', new Database(url, { max: config.databasePoolSize }), (database) =>
     database.close(),
   );
+  const side = lifecycle.add('side connections', new Database(url, { max: SIDE_CONNECTIONS }), (database) =>
+    database.close(),
+  );
   const live = lifecycle.add('live store', await openLiveStore(config, url, clock, log), (store) => store.close());
   const kept = embedded?.describe ?? `PostgreSQL at ${new URL(url).host}`;
   return {
     db,
+    side,
     live,
     alone: embedded !== undefined && config.redisUrl === undefined,
     describe: config.redisUrl === undefined ? kept : `${kept}, Redis at ${new URL(config.redisUrl).host}`,

@@ -118,7 +118,7 @@ export class Turns {
     const { hub, memory, audience } = this.#parts;
     if (this.#draining) throw new AppError('draining');
     checkClientMessageId(intent.clientMessageId ?? intent.clientRequestId);
-    // Everything that may need a connection of its own comes before the transaction, which holds one.
+    // Whatever may need a connection of the same pool comes before the transaction, which holds one.
     const materials = await this.#gather(caller, conversationId, intent);
     const outcome = await this.#commit(caller, conversationId, intent, materials);
     if (!('generation' in outcome)) {
@@ -172,7 +172,7 @@ export class Turns {
   }
 
   async #gather(caller: Caller, conversationId: string, intent: Intent): Promise<Materials> {
-    const { materials, db, meter, model } = this.#parts;
+    const { materials, db } = this.#parts;
     let avatarId = materials.avatarOf(conversationId, caller.userId);
     if (avatarId === undefined) {
       const conversation = await db.asUser(caller.userId, (tx) => conversations.findConversation(tx, conversationId));
@@ -181,13 +181,23 @@ export class Turns {
       avatarId = conversation.avatarId;
       materials.noteAvatar(conversationId, caller.userId, avatarId);
     }
-    const [avatar, gathered, counted] = await Promise.all([
-      materials.getAvatar(avatarId, caller.userId),
-      materials.gather(caller.userId, avatarId, intent.text),
+    const avatar = await materials.getAvatar(avatarId, caller.userId);
+    const pending = this.#work(caller, avatar, intent);
+    // Whoever fails before it asks for this answers with that failure.
+    pending.catch(() => {});
+    return { avatar, pending };
+  }
+
+  /** What the workers have to say about a turn. Needs no connection of the pool that the transaction is in. */
+  async #work(caller: Caller, avatar: PartnerAvatar, intent: Intent): Promise<Worked> {
+    const { materials, meter, model } = this.#parts;
+    const [gathered, counted, ja, en] = await Promise.all([
+      materials.gather(caller.userId, avatar.avatarId, intent.text),
       intent.textTokens === undefined ? meter.count(model.defaultModel, [intent.text]) : [intent.textTokens],
+      materials.promptTokens(avatar, 'ja'),
+      materials.promptTokens(avatar, 'en'),
     ]);
-    const prompts = { ja: await materials.promptTokens(avatar, 'ja'), en: await materials.promptTokens(avatar, 'en') };
-    return { avatar, gathered, textTokens: counted[0] ?? 0, prompts };
+    return { gathered, textTokens: counted[0] ?? 0, prompts: { ja, en } };
   }
 
   async #store(
@@ -198,7 +208,7 @@ export class Turns {
     materials: Materials & { ask: AskModel },
   ): Promise<StoreOutcome> {
     const { billing, model } = this.#parts;
-    const { avatar, gathered, textTokens: tokenCount, prompts, ask } = materials;
+    const { avatar, pending, ask } = materials;
     const historyEnd = intent.answerTo === undefined ? intent.parentId : intent.answerTo;
     // One round trip: the queries run in this order on the connection, the lock first.
     const [conversation, earlier, balance, turns, parentRole] = await Promise.all([
@@ -211,6 +221,7 @@ export class Turns {
     if (conversation === undefined) throw new AppError('chat.conversation_not_found');
     if (earlier !== undefined) return { started: sameStart(earlier, intent, conversation) };
     this.#check(caller, conversation, intent, parentRole, balance);
+    const { gathered, textTokens: tokenCount, prompts } = await pending;
     const now = new Date(this.#parts.clock.now());
     const question: TurnRow = {
       id: intent.answerTo ?? uuidv7(now.getTime()),
@@ -342,8 +353,9 @@ type PreparedTurn = {
 /** Asks the model for a generation whose rows are about to be written. */
 type AskModel = (generation: Generation, request: ChatRequest) => void;
 /** What is known of a turn before its transaction. */
-type Materials = {
-  avatar: PartnerAvatar;
+type Materials = { avatar: PartnerAvatar; pending: Promise<Worked> };
+/** What the workers find out while the transaction reads. */
+type Worked = {
   gathered: Gathered;
   textTokens: number;
   prompts: Record<'en' | 'ja', { systemTokens: number; safetyTokens: number }>;
