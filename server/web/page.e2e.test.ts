@@ -78,9 +78,11 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     const text = await answers(page).last().locator('.prose').textContent();
     expect(text?.length).toBeGreaterThan(20);
     // What a screen reader is told last is the end of the answer; and one can go on writing at once.
-    const told = await page.locator('[aria-live="polite"]').last().textContent();
-    expect(told?.trim()).not.toBe('');
-    expect(text?.replace(/\s/g, '').endsWith(told?.replace(/\s/g, '') ?? '-')).toBe(true);
+    const isToldToTheEnd = async (): Promise<boolean> => {
+      const told = (await page.locator('[aria-live="polite"]').last().textContent())?.replace(/\s/g, '') ?? '';
+      return told !== '' && (text?.replace(/\s/g, '').endsWith(told) ?? false);
+    };
+    await expect.poll(isToldToTheEnd, { timeout: 5_000 }).toBe(true);
     expect(await page.getByLabel('Write a message').evaluate((field) => field === document.activeElement)).toBe(true);
     expect(await findFlaws(page)).toEqual([]);
     await keepPicture(page, 'chat-light');
