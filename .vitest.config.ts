@@ -9,8 +9,6 @@ export default defineConfig({
     globalSetup: ['db/testing/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    // On a shared machine a real browser or a killed process may once be too slow; what fails twice is broken.
-    retry: process.env['CI'] === undefined ? 0 : 1,
     testTimeout: 20_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
