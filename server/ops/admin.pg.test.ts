@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type AdminCall, adminReply } from '../admin-call.ts';
 import { systemClock } from '../clock.ts';
-import { isAppError } from '../errors.ts';
+import { AppError, isAppError } from '../errors.ts';
 import type { HttpReply, HttpRequest, Route } from '../http.ts';
 import { networkOf } from '../identity/addresses.ts';
 import { createIdentityHarness, type IdentityHarness, origin, password } from '../identity/testing.ts';
@@ -30,6 +31,19 @@ const live = [
   },
 ];
 
+const ofADomain: AdminCall = {
+  method: 'POST',
+  path: '/admin/things/:id/mend',
+  action: 'things.mend',
+  says: 'A call that another domain brings.',
+  target: 'thing',
+  note: ({ body }) => ({ much: (body as { much: number }).much }),
+  run: (_, id, by) => {
+    if (id === 'lost') throw new AppError('protocol.not_found');
+    return adminReply({ id, by: by.userId });
+  },
+};
+
 beforeAll(async () => {
   harness = await createIdentityHarness();
   const { identity, test: database } = harness;
@@ -41,34 +55,37 @@ beforeAll(async () => {
   admin = await account();
   person = await account();
   await identity.admin.grantRole(admin.userId, 'admin', null);
-  routes = adminRoutes({
-    db: database.database,
-    clock: systemClock,
-    authenticator: identity.authenticator,
-    accounts: identity.admin,
-    connections: {
-      count: live.length,
-      list: () => live,
-      close: (id) => live.some(({ connectionId }) => connectionId === id) && closed.push(id) > 0,
+  routes = adminRoutes(
+    {
+      db: database.database,
+      clock: systemClock,
+      authenticator: identity.authenticator,
+      accounts: identity.admin,
+      connections: {
+        count: live.length,
+        list: () => live,
+        close: (id) => live.some(({ connectionId }) => connectionId === id) && closed.push(id) > 0,
+      },
+      generations: {
+        count: 1,
+        list: () => [
+          {
+            generationId: person.userId,
+            conversationId: person.userId,
+            userId: person.userId,
+            model: 'm',
+            startedAtMs: 0,
+            length: 5,
+          },
+        ],
+      },
+      networkOf,
+      drain: () => {
+        drains++;
+      },
     },
-    generations: {
-      count: 1,
-      list: () => [
-        {
-          generationId: person.userId,
-          conversationId: person.userId,
-          userId: person.userId,
-          model: 'm',
-          startedAtMs: 0,
-          length: 5,
-        },
-      ],
-    },
-    networkOf,
-    drain: () => {
-      drains++;
-    },
-  });
+    [ofADomain],
+  );
 });
 afterAll(() => harness.close());
 
@@ -124,6 +141,7 @@ describe('who may', () => {
     'POST /admin/users/x/sign-out',
     'POST /admin/drain',
     'GET /admin/events',
+    'POST /admin/things/x/mend',
   ])('%s is refused to strangers and to users without the role', async (line) => {
     const [method = '', path = ''] = line.split(' ');
     expect((await call(method, path)).code).toBe('identity.unauthenticated');
@@ -134,7 +152,7 @@ describe('who may', () => {
 
   test('every route of the interface is among them', () => {
     expect(routes.map(({ path }) => path).every((path) => path.startsWith('/admin/'))).toBe(true);
-    expect(routes.length).toBe(8);
+    expect(routes.length).toBe(9);
   });
 });
 
@@ -165,6 +183,15 @@ describe('what is entered', () => {
       target: { id: 'none' },
       details: { code: 'ops.connection_not_found' },
     });
+  });
+
+  test('calls of other domains, with what they note once the role was found', async () => {
+    const reply = await asAdmin('POST', '/admin/things/t1/mend', { body: { much: 3 } });
+    expect(reply.body).toEqual({ id: 't1', by: admin.userId });
+    const entered = { action: 'things.mend', target: { type: 'thing', id: 't1' } };
+    expect((await events())[0]).toMatchObject({ ...entered, outcome: 'done', details: { much: 3 } });
+    await asAdmin('POST', '/admin/things/lost/mend', { body: { much: 4 } });
+    expect((await events())[0]).toMatchObject({ outcome: 'failed', details: { much: 4, code: 'protocol.not_found' } });
   });
 
   test('a flood of strangers is bounded, and counted', async () => {

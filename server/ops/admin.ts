@@ -2,15 +2,14 @@
  * The operators' interface, `/admin/*`: who is connected, what is being written, accounts, close, sign out, drain. For the role
  * admin only; every call is entered in `ops.admin_events`. Shows no mail address in full, no network address, no text of people.
  */
-import type { TSchema } from 'typebox';
 import type { Database } from '../../db/client.ts';
 import { selectAdminEvents } from '../../db/ops/admin-events.ts';
-import type { ErrorCode } from '../../protocol/error-code.ts';
+import { type AdminCall, adminReply as ok } from '../admin-call.ts';
+import { pageOf, uuidOf } from '../admin-query.ts';
 import type { Clock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
-import type { Authenticator, HttpReply, HttpRequest, Principal, Route } from '../http.ts';
+import type { Authenticator, HttpRequest, Principal, Route } from '../http.ts';
 import { AdminJournal } from './admin-journal.ts';
-import { pageOf, uuidOf } from './admin-query.ts';
 import * as shapes from './admin-shapes.ts';
 
 /** The sockets of this gateway. */
@@ -58,28 +57,15 @@ export type AdminParts = {
   drain(): void;
 };
 
-type Call = {
-  method: 'GET' | 'POST';
-  path: string;
-  /** As it is entered, e.g. `connections.close`. */
-  action: string;
-  says: string;
-  /** Kind of thing that the parameter `:id` names. */
-  target?: string;
-  body?: TSchema;
-  reply: TSchema;
-  errors?: readonly ErrorCode[];
-  run(request: HttpRequest, id: string, admin: Principal): Promise<HttpReply> | HttpReply;
-};
-
-export function adminRoutes(parts: AdminParts): Route[] {
+/** @param more calls of the domains. */
+export function adminRoutes(parts: AdminParts, more: readonly AdminCall[] = []): Route[] {
   const journal = new AdminJournal(parts.db, parts.clock);
-  return [...liveCalls(parts), ...accountCalls(parts), ...serverCalls(parts)].map((call) =>
+  return [...liveCalls(parts), ...accountCalls(parts), ...serverCalls(parts), ...more].map((call) =>
     toRoute(call, parts, journal),
   );
 }
 
-function liveCalls({ connections, generations, networkOf }: AdminParts): Call[] {
+function liveCalls({ connections, generations, networkOf }: AdminParts): AdminCall[] {
   return [
     {
       method: 'GET',
@@ -128,7 +114,7 @@ function liveCalls({ connections, generations, networkOf }: AdminParts): Call[] 
   ];
 }
 
-function accountCalls({ accounts }: AdminParts): Call[] {
+function accountCalls({ accounts }: AdminParts): AdminCall[] {
   return [
     {
       method: 'GET',
@@ -178,7 +164,7 @@ function accountCalls({ accounts }: AdminParts): Call[] {
   ];
 }
 
-function serverCalls({ db, drain }: AdminParts): Call[] {
+function serverCalls({ db, drain }: AdminParts): AdminCall[] {
   return [
     {
       method: 'POST',
@@ -219,14 +205,14 @@ function serverCalls({ db, drain }: AdminParts): Call[] {
 }
 
 /** Checks the role itself instead of declaring it, so that refused calls are entered too. */
-function toRoute(call: Call, parts: AdminParts, journal: AdminJournal): Route {
+function toRoute(call: AdminCall, parts: AdminParts, journal: AdminJournal): Route {
   const { method, path, says, body, reply, action } = call;
   return {
     method,
     path,
     says,
     ...(body === undefined ? {} : { body }),
-    reply,
+    ...(reply === undefined ? {} : { reply }),
     errors: ['identity.unauthenticated', 'identity.forbidden', ...(call.errors ?? [])],
     checksItself: 'admin',
     async handle(request, params) {
@@ -238,7 +224,12 @@ function toRoute(call: Call, parts: AdminParts, journal: AdminJournal): Route {
         admin = await authenticate(request, parts.authenticator);
         if (!admin.roles.includes('admin')) throw new AppError('identity.forbidden');
         const answer = await call.run(request, id, admin);
-        await journal.enter({ ...entry, adminUserId: admin.userId, outcome: 'done', payload: {} });
+        await journal.enter({
+          ...entry,
+          adminUserId: admin.userId,
+          outcome: 'done',
+          payload: call.note?.(request) ?? {},
+        });
         return answer;
       } catch (error) {
         const isRefusal = isAppError(error, 'identity.forbidden') || isAppError(error, 'identity.unauthenticated');
@@ -247,7 +238,7 @@ function toRoute(call: Call, parts: AdminParts, journal: AdminJournal): Route {
           ...entry,
           adminUserId: admin?.userId ?? null,
           outcome: isRefusal ? 'refused' : 'failed',
-          payload: { code },
+          payload: { ...(admin?.roles.includes('admin') ? call.note?.(request) : {}), code },
         });
         throw error;
       }
@@ -272,6 +263,5 @@ function slice<T>(items: Iterable<T>, fits: (item: T) => boolean, page: { offset
   return found;
 }
 
-const ok = (body: object, status = 200): HttpReply => ({ status, body, headers: { 'cache-control': 'no-store' } });
 const toSummary = (account: Account): shapes.UserSummary => ({ ...account, roles: [...account.roles] });
 const iso = (ms: number): string => new Date(ms).toISOString();

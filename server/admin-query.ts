@@ -1,5 +1,5 @@
 /** Reads the query of the operators' interface. @throws AppError `protocol.invalid_body` that names the parameter. */
-import { AppError } from '../errors.ts';
+import { AppError } from './errors.ts';
 
 const MAX_LIMIT = 500;
 
