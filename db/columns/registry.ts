@@ -25,5 +25,6 @@ export const encryptedColumns: readonly EncryptedColumn[] = [
   profile('occupation_enc'),
   profile('age_enc'),
   profile('residence_enc'),
+  { table: 'billing.payout_accounts', column: 'bank_label_enc', rowId: 'id', owner: 'user_id', mutable: true },
   { table: 'ops.audit_logs', column: 'ip_enc', rowId: 'id', owner: 'user_id', mutable: false },
 ];

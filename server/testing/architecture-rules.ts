@@ -28,7 +28,7 @@ const readsEnvironment = /^server\/(config|main)\.ts$|^server\/command-line\/|^l
 /** What every domain writes to, as it writes to a log. */
 const sharedTables = new Set(['db/ops/audit.ts']);
 /** Read by looking up, not through: one long table is better than two. */
-const factTables = /^server\/config\/settings\.ts$|^server\/web\/i18n\//;
+const factTables = /^server\/config\/settings\.ts$|^protocol\/error-code\.ts$|^server\/web\/i18n\//;
 const lineLimits = { source: 400, test: 500, facts: 600 };
 
 export function isTest(path: string): boolean {
