@@ -87,11 +87,11 @@ export type CurrencyTotals = {
 export async function sumTotals(tx: Tx): Promise<CurrencyTotals[]> {
   const rows = await tx.sql<({ currency: string } & Record<Exclude<keyof CurrencyTotals, 'currency'>, string>)[]>`
     with earned as (
-      select currency, sum(gross_minor) as gross, sum(platform_minor) as platform,
+      select e.currency, sum(gross_minor) as gross, sum(platform_minor) as platform,
         sum(creator_minor) filter (where kind <> 'payout_returned') as creator,
         sum(creator_minor) filter (where kind = 'payout_returned') as returned,
         sum(creator_minor) filter (where line.earning_id is null) as open
-      from billing.creator_earnings e left join billing.payout_line_items line on line.earning_id = e.id group by currency),
+      from billing.creator_earnings e left join billing.payout_line_items line on line.earning_id = e.id group by e.currency),
     paid as (
       select currency, sum(amount_minor) as amount, sum(fee_minor) as fee,
         sum(closing_minor) filter (where is_last) as carried

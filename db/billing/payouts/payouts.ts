@@ -207,5 +207,5 @@ export async function listPayoutEvents(tx: Tx, payoutId: string): Promise<Payout
   return tx.sql<PayoutEventRow[]>`
     select id as "eventId", payout_id as "payoutId", (extract(epoch from ts) * 1000)::float8 as "atMs", from_status as "fromStatus",
       to_status as "toStatus", actor_type as "actorType", actor_id as "actorId", reason, code
-    from billing.payout_events where payout_id = ${payoutId} order by ts, id`;
+    from billing.payout_events where payout_id = ${payoutId} order by seq`;
 }
