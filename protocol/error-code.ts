@@ -148,6 +148,20 @@ export const errorCodes = {
     says: 'The balance of tokens does not cover this.',
     saysJa: 'トークンの残高が不足しています。',
   },
+  'billing.monthly_cap_reached': {
+    retry: 'never',
+    log: 'info',
+    status: 402,
+    says: 'The tokens of this month are used up; a new period, another plan or bought tokens go on.',
+    saysJa: '今月のトークン上限に達しました。次の期間を待つか、プランの変更またはトークンの購入をご検討ください。',
+  },
+  'billing.organization_cap_reached': {
+    retry: 'never',
+    log: 'info',
+    status: 402,
+    says: 'The tokens of the organisation for this month are used up.',
+    saysJa: '組織の今月のトークン上限に達しました。',
+  },
 
   // Creators and their payouts.
   'billing.not_a_creator': {

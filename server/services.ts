@@ -42,7 +42,19 @@ export async function startServices(parts: Parts) {
   await pool.warmUp();
   const model = await openModel(config, log, lifecycle);
   const keys = new ColumnKeys(openMasterKeys(config.masterKeys, join(config.dataDir, 'master-keys')));
-  const billing = new BillingService(db, pool, clock, { signUpGrantTokens: config.signUpGrantTokens });
+  const billing = new BillingService(
+    db,
+    pool,
+    clock,
+    { signUpGrantTokens: config.signUpGrantTokens },
+    {
+      side: storage.side,
+      log,
+      news: config.redisUrl === undefined ? undefined : live,
+    },
+  );
+  await billing.start();
+  lifecycle.add('billing', billing, (running) => running.stop());
   const identity = new IdentityService({
     db,
     live,
@@ -50,7 +62,13 @@ export async function startServices(parts: Parts) {
     clock,
     passwords: new Passwords(passwordCost(config)),
     limits: identityLimits(config),
-    onSignedUp: (tx, userId) => billing.grantSignUp(tx, userId),
+    onSignedUp: async (tx, userId) => {
+      const grant = await billing.grantSignUp(tx, userId);
+      // The person is answered when he can spend it.
+      return async () => {
+        await billing.ledger.outcomesOf(grant);
+      };
+    },
     onSessionEnded: (userId, sessionId) => edge.endSession(userId, sessionId),
   });
   await identity.start();

@@ -14,43 +14,30 @@ export async function findAccounts(tx: Tx, userIds: readonly string[]): Promise<
   return new Map(rows.map((row) => [row.owner_id, row.id]));
 }
 
-/** Makes missing accounts. Sorted, so that two transactions that make the same ones wait for each other in one direction. */
-export async function insertAccounts(tx: Tx, userIds: readonly string[]): Promise<void> {
-  const owners = [...userIds].sort();
-  await tx.sql`
-    insert into billing.accounts (id, owner_type, owner_id)
-    select id, 'user', owner_id from unnest(${owners.map(() => uuidv7())}::uuid[], ${owners}::uuid[]) as t (id, owner_id)
-    on conflict (owner_type, owner_id) do nothing`;
-}
-
-/** Balance of each user who has one, in `asset`. */
-export async function findBalances(tx: Tx, userIds: readonly string[], asset: string): Promise<Map<string, number>> {
-  const rows = await tx.sql<{ owner_id: string; balance: string }[]>`
-    select a.owner_id, b.balance from billing.accounts a join billing.account_balances b on b.account_id = a.id and b.asset = ${asset}
-    where a.owner_type = 'user' and a.owner_id = any(${[...userIds]}::uuid[])`;
-  return new Map(rows.map((row) => [row.owner_id, Number(row.balance)]));
-}
-
 /**
- * Adds to balances, which may be missing. Rows are locked in the order of account ids whatever the caller's order is: two
- * transactions can then never wait for each other in a circle.
- * @returns the new balances by account.
+ * Makes missing accounts, each with its row of `spending`. Sorted, so that two transactions that make the same ones wait for each
+ * other in one direction.
  */
-export async function addToBalances(
-  tx: Tx,
-  asset: string,
-  changes: ReadonlyMap<string, number>,
-): Promise<Map<string, number>> {
-  const sorted = [...changes].sort(([a], [b]) => (a < b ? -1 : 1));
-  const accounts = sorted.map(([account]) => account);
-  const amounts = sorted.map(([, amount]) => amount);
-  const rows = await tx.sql<{ account_id: string; balance: string }[]>`
-    insert into billing.account_balances (account_id, asset, balance)
-    select account_id, ${asset}, amount
-    from unnest(${accounts}::uuid[], ${amounts}::bigint[]) with ordinality as t (account_id, amount, place) order by place
-    on conflict (account_id, asset) do update set balance = account_balances.balance + excluded.balance
-    returning account_id, balance`;
-  return new Map(rows.map((row) => [row.account_id, Number(row.balance)]));
+export async function openAccounts(tx: Tx, userIds: readonly string[]): Promise<Map<string, string>> {
+  const owners = [...userIds].sort();
+  const rows = await tx.sql<{ owner_id: string; id: string }[]>`
+    select owner_id, billing.open_account(owner_id, new_id) as id
+    from unnest(${owners.map(() => uuidv7())}::uuid[], ${owners}::uuid[]) with ordinality as t (new_id, owner_id, place) order by place`;
+  return new Map(rows.map((row) => [row.owner_id, row.id]));
+}
+
+export type Balances = { tokens: number; addonTokens: number };
+
+/** What each user has who has anything; in a transaction of that user or of the service. */
+export async function findBalances(tx: Tx, userIds: readonly string[]): Promise<Map<string, Balances>> {
+  const rows = await tx.sql<{ owner_id: string; tokens: string; addon_tokens: string }[]>`
+    select a.owner_id, coalesce(sum(b.balance) filter (where b.asset = 'token'), 0) as tokens,
+      coalesce(sum(b.balance) filter (where b.asset = 'addon_token'), 0) as addon_tokens
+    from billing.accounts a join billing.account_balances b on b.account_id = a.id
+    where a.owner_type = 'user' and a.owner_id = any(${[...userIds]}::uuid[]) group by a.owner_id`;
+  return new Map(
+    rows.map((row) => [row.owner_id, { tokens: Number(row.tokens), addonTokens: Number(row.addon_tokens) }]),
+  );
 }
 
 export type BalanceMismatch = { accountId: string; asset: string; stored: string | null; entries: string | null };

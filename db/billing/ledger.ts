@@ -1,18 +1,10 @@
 /** The token ledger: chains, their ends, and reading them. Entries are only ever added. */
-import type { ChainHead, HashedEntry, LedgerDraft } from '../../workers/tasks.ts';
+import type { ChainHead, LedgerDraft } from '../../workers/tasks.ts';
 import type { Tx } from '../client.ts';
-
-/** Locks the ends of these chains, in the order of shards, so that two writers never wait in a circle. */
-export async function lockHeads(tx: Tx, shards: readonly number[]): Promise<ChainHead[]> {
-  const rows = await tx.sql<{ shard: number; seq: string; hash: string }[]>`
-    select shard, seq, encode(hash, 'hex') as hash from billing.ledger_heads
-    where shard = any(${[...shards]}::smallint[]) order by shard for update`;
-  return rows.map((row) => ({ shard: row.shard, seq: Number(row.seq), hash: row.hash }));
-}
 
 export type EntryRef = { idempotencyKey: string; shard: number; seq: number; hash: string };
 
-/** Entries that were made under these keys before. Ask after `lockHeads`: then nobody can add one in between. */
+/** Entries that were made under these keys. */
 export async function findByKeys(tx: Tx, keys: readonly string[]): Promise<EntryRef[]> {
   const rows = await tx.sql<{ idempotency_key: string; shard: number; seq: string; hash: string }[]>`
     select idempotency_key, shard, seq, encode(hash, 'hex') as hash from billing.token_ledger
@@ -23,42 +15,6 @@ export async function findByKeys(tx: Tx, keys: readonly string[]): Promise<Entry
     seq: Number(row.seq),
     hash: row.hash,
   }));
-}
-
-/** Adds hashed entries; `drafts` and `hashed` in the same order. */
-export async function insertEntries(
-  tx: Tx,
-  drafts: readonly LedgerDraft[],
-  hashed: readonly HashedEntry[],
-  hashVersion: number,
-): Promise<void> {
-  await tx.sql`
-    insert into billing.token_ledger (shard, seq, hash, prev_hash, hash_version, id, from_account, to_account, asset, token_amount,
-      unit_price_micro, purpose, conv_id, msg_id, generation_id, status, reverses_id, idempotency_key, created_at)
-    select shard, seq, decode(hash, 'hex'), decode(prev_hash, 'hex'), ${hashVersion}, id, from_account, to_account, asset, token_amount,
-      unit_price_micro, purpose, conv_id, msg_id, generation_id, status, reverses_id, idempotency_key, created_at
-    from unnest(
-      ${hashed.map((entry) => entry.shard)}::smallint[], ${hashed.map((entry) => entry.seq)}::bigint[],
-      ${hashed.map((entry) => entry.hash)}::text[], ${hashed.map((entry) => entry.prevHash)}::text[],
-      ${drafts.map((draft) => draft.entryId)}::uuid[], ${drafts.map((draft) => draft.fromAccount)}::uuid[],
-      ${drafts.map((draft) => draft.toAccount)}::uuid[], ${drafts.map((draft) => draft.asset)}::text[],
-      ${drafts.map((draft) => draft.tokenAmount)}::bigint[], ${drafts.map((draft) => draft.unitPriceMicro)}::bigint[],
-      ${drafts.map((draft) => draft.purpose)}::text[], ${drafts.map((draft) => draft.conversationId)}::uuid[],
-      ${drafts.map((draft) => draft.messageId)}::uuid[], ${drafts.map((draft) => draft.generationId)}::uuid[],
-      ${drafts.map((draft) => draft.status)}::text[], ${drafts.map((draft) => draft.reversesId)}::uuid[],
-      ${drafts.map((draft) => draft.idempotencyKey)}::text[],
-      ${drafts.map((draft) => new Date(draft.createdAtMs).toISOString())}::timestamptz[]
-    ) as t (shard, seq, hash, prev_hash, id, from_account, to_account, asset, token_amount, unit_price_micro, purpose, conv_id, msg_id,
-      generation_id, status, reverses_id, idempotency_key, created_at)`;
-}
-
-/** Moves the ends of chains that this transaction has locked. */
-export async function moveHeads(tx: Tx, heads: readonly ChainHead[]): Promise<void> {
-  await tx.sql`
-    update billing.ledger_heads as head set seq = t.seq, hash = decode(t.hash, 'hex')
-    from unnest(${heads.map((head) => head.shard)}::smallint[], ${heads.map((head) => head.seq)}::bigint[],
-      ${heads.map((head) => head.hash)}::text[]) as t (shard, seq, hash)
-    where head.shard = t.shard`;
 }
 
 /** The ends of all chains without a lock, with the last sequence that is really there. */

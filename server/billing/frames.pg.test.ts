@@ -26,12 +26,12 @@ test('replies match their schemas, with and without options', async () => {
   const frames = billingFrames(billing);
   const userId = randomUUID();
   const caller = { userId, sessionId: randomUUID(), peer: undefined as never } satisfies Caller;
-  await database.database.asService(async (tx) => {
-    await billing.grantSignUp(tx, userId);
-    const [conversationId, generationId] = [randomUUID(), randomUUID()];
-    const used = { tokensIn: 3, tokensOut: 4, newConversation: true, atMs: Date.now() };
-    await billing.settle(tx, [{ generationId, userId, payeeUserId: null, conversationId, messageId: null, ...used }]);
-  });
+  const db = database.database;
+  await billing.ledger.settled(await db.asService((tx) => billing.grantSignUp(tx, userId)));
+  const [conversationId, generationId] = [randomUUID(), randomUUID()];
+  const used = { tokensIn: 3, tokensOut: 4, newConversation: true, atMs: Date.now() };
+  const one = { generationId, userId, payeeUserId: null, conversationId, messageId: null, ...used };
+  await billing.booked(await db.asService((tx) => billing.settle(tx, [one])));
 
   const balanceReply = await frames['billing.balance'](caller, {});
   expect(balanceReply).toEqual({ balance: 493 });

@@ -11,6 +11,6 @@ export function billingFrames(
   return {
     'billing.balance': async (caller) => ({ balance: await billing.balance(caller.userId) }),
     'billing.usage': (caller, body) => billing.usage(caller.userId, body.days ?? USAGE_DAYS),
-    'billing.ledger': (caller, body) => billing.ledger(caller.userId, body.before, body.limit ?? LEDGER_PAGE),
+    'billing.ledger': (caller, body) => billing.listLedger(caller.userId, body.before, body.limit ?? LEDGER_PAGE),
   };
 }

@@ -2,22 +2,31 @@
  * Tokens: settling what was streamed, granting, balances, usage and the ledger's reading. Every movement is an entry of a hash
  * chain between two accounts. Reservations, plans and money join later; nothing here calls the outside.
  */
-import { findAccounts, findBalances, insertAccounts, platformAccount } from '../../db/billing/accounts.ts';
-import { listEntries, type OwnEntry } from '../../db/billing/ledger.ts';
-import { listUsage } from '../../db/billing/usage.ts';
+import { type Balances, findAccounts, findBalances } from '../../db/billing/accounts.ts';
+import type { HoldWish } from '../../db/billing/holds.ts';
+import { findPendingByKeys } from '../../db/billing/ledger/pending.ts';
+import { findByKeys, listEntries, type OwnEntry } from '../../db/billing/ledger.ts';
+import {
+  type AllowanceChange,
+  changeAllowance,
+  changeOrganizationAllowance,
+  type OrganizationAllowanceChange,
+} from '../../db/billing/spending.ts';
+import { addUsage, listUsage } from '../../db/billing/usage.ts';
 import type { Database, Tx } from '../../db/client.ts';
-import { uuidv7 } from '../../db/uuid.ts';
 import type { LedgerEntry, UsageDay } from '../../protocol/billing.ts';
-import { shardOf } from '../../workers/billing/hash-entries.ts';
 import type { TaskRunner } from '../../workers/runner.ts';
-import type { LedgerDraft } from '../../workers/tasks.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import { type ChainReport, checkChains } from './chain-check.ts';
-import { LedgerWriter } from './ledger-writer.ts';
+import { extend, hold, release, releaseExpired, takeHolds } from './holds/holds.ts';
+import { Ledger, type LedgerParts } from './ledger/ledger.ts';
+import { EntryRefused, type PendingRef } from './ledger/movement.ts';
 import {
-  ASSET,
+  addonKey,
   billableOf,
+  type Charge,
+  chargesOf,
   partiesOf,
   type Settled,
   type Settlement,
@@ -28,71 +37,179 @@ import {
 } from './settlement.ts';
 
 export type { ChainReport } from './chain-check.ts';
-export type { Settled, Settlement } from './settlement.ts';
+export { toRefusal } from './holds/holds.ts';
+export type { Charge, Settled, Settlement } from './settlement.ts';
 
 const DAY_MS = 86_400_000;
-const ACCOUNT_CACHE = 50_000;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+export type BillingOptions = {
+  signUpGrantTokens: number;
+  /** 'free': everything is recorded, nothing is held or refused. */
+  mode?: 'metered' | 'free';
+};
+
 export class BillingService {
+  readonly ledger: Ledger;
   readonly #db: Database;
   readonly #runner: TaskRunner;
   readonly #clock: Clock;
   readonly #signUpGrantTokens: number;
-  readonly #writer: LedgerWriter;
-  /** Account by user. Only what a committed transaction has made: one that is rolled back must leave nothing here. */
-  readonly #accounts = new Map<string, string>();
+  readonly #free: boolean;
 
-  constructor(db: Database, runner: TaskRunner, clock: Clock, options: { signUpGrantTokens: number }) {
+  constructor(
+    db: Database,
+    runner: TaskRunner,
+    clock: Clock,
+    options: BillingOptions,
+    ledger: Partial<Omit<LedgerParts, 'db' | 'runner' | 'clock'>> = {},
+  ) {
     this.#db = db;
     this.#runner = runner;
     this.#clock = clock;
     this.#signUpGrantTokens = options.signUpGrantTokens;
-    this.#writer = new LedgerWriter(runner);
+    this.#free = options.mode === 'free';
+    this.ledger = new Ledger({ db, runner, clock, log: silent, ...ledger });
+  }
+
+  /** Leads its share of the chains from now on. */
+  start(): Promise<void> {
+    return this.ledger.start();
+  }
+
+  /** Books what waits, and leaves the chains to others. */
+  stop(): Promise<void> {
+    return this.ledger.stop();
   }
 
   /**
-   * Books finished answers, in the transaction (of the service) that stores their messages. One generation is paid once: again
-   * gives the first entry. The caller takes no locks of billing before.
-   * @returns one result for each settlement, in order.
-   * @throws an error with code `busy` when the workers have too much to do; the caller's transaction must then be rolled back.
+   * Sets tokens aside for an answer, in the transaction (of the user or of the service) that writes the turn, before the model is
+   * asked. In the free mode nothing is, and all that was wished for is granted.
+   * @returns the most that the model may write.
+   * @throws AppError `billing.insufficient_tokens`, `billing.monthly_cap_reached`, `billing.organization_cap_reached`; the
+   *   transaction is rolled back then. Whoever does not await it alone finds the same in `toRefusal`.
    */
-  async settle(tx: Tx, settlements: readonly Settlement[]): Promise<Settled[]> {
+  async hold(tx: Tx, wish: HoldWish): Promise<{ maxOutputTokens: number }> {
+    if (this.#free) return { maxOutputTokens: wish.maxOutputTokens };
+    return { maxOutputTokens: (await hold(tx, wish)).outputTokens };
+  }
+
+  /** For answers that still run; called again and again. */
+  extendHolds(generationIds: readonly string[]): Promise<void> {
+    return extend(this.#db, generationIds);
+  }
+
+  /** A chore: gives back what is held for answers that nobody runs any more. */
+  releaseExpiredHolds(): Promise<number> {
+    return releaseExpired(this.#db);
+  }
+
+  /**
+   * Decides what finished answers cost, in the transaction (of the service) that stores their messages: as much as they used, never
+   * more than was held. Once for each generation: again gives the first entry.
+   * @returns one for each settlement, in order, for `booked` after the commit.
+   */
+  async settle(tx: Tx, settlements: readonly Settlement[]): Promise<Charge[]> {
     if (settlements.length === 0) return [];
     const billable = billableOf(settlements);
-    const accounts = await this.#accountsOf(
+    const users = billable.flatMap((one) => partiesOf(one).filter((user) => user !== undefined));
+    const accounts = await this.ledger.accountsOf(tx, users);
+    const known = await this.#findRefs(
       tx,
-      billable.flatMap((one) => partiesOf(one).filter((user) => user !== undefined)),
+      billable.map((one) => one.generationId),
     );
-    const byKey = new Map(billable.map((one) => [settlementKey(one.generationId), one]));
-    const drafts = billable.map((one) => this.#settlementDraft(one, accounts));
-    const usage = (fresh: readonly LedgerDraft[]) =>
-      usageOf(fresh.flatMap((draft) => byKey.get(draft.idempotencyKey) ?? []));
-    const appended = drafts.length === 0 ? undefined : await this.#writer.append(tx, drafts, usage);
-    const balances = await this.#balancesAfter(tx, settlements, accounts, appended?.balances ?? new Map());
+    const fresh = billable.filter(({ generationId }) => !known.has(generationId));
+    const charged = new Set(billable.map(({ generationId }) => generationId));
+    const holds = this.#free
+      ? undefined
+      : await takeHolds(
+          tx,
+          fresh.map((one) => ({ ...one, tokens: tokensOf(one) })),
+        );
+    if (!this.#free)
+      await release(
+        tx,
+        settlements.flatMap(({ generationId }) => (charged.has(generationId) ? [] : [generationId])),
+      );
+    const movements = fresh.flatMap((one) => {
+      const held = holds?.get(one.generationId);
+      return holds !== undefined && held === undefined ? [] : chargesOf(one, accounts, held);
+    });
+    const made = groupByGeneration(await this.ledger.enqueue(tx, movements));
+    // Another gateway may have settled it in the meantime: then it has counted it.
+    const usage = usageOf(
+      fresh.filter((one) => made.get(one.generationId)?.every(({ draft }) => draft !== undefined) ?? true),
+    );
+    if (usage.length > 0) await addUsage(tx, usage);
     return settlements.map(({ generationId, userId }) => {
-      const entry = appended?.entries.get(settlementKey(generationId));
-      return {
-        generationId,
-        entry: entry === undefined ? undefined : { shard: entry.shard, seq: entry.seq, hash: entry.hash },
-        balance: balances.get(userId) ?? 0,
-      };
+      const refs = made.get(generationId) ?? known.get(generationId) ?? [];
+      return { generationId, userId, refs };
     });
   }
 
-  /** The tokens that a new account begins with; once a user, in the transaction (of the service) that makes him. */
-  async grantSignUp(tx: Tx, userId: string): Promise<void> {
-    if (this.#signUpGrantTokens === 0) return;
-    const account = getAccount(await this.#accountsOf(tx, [userId]), userId);
-    // The platform's account of the user's shard, so that sign-ups spread over the shards.
-    const draft = this.#draft(platformAccount(shardOf(account)), account, {
-      tokenAmount: this.#signUpGrantTokens,
-      purpose: 'sign_up_grant',
-      // The account's pseudonym, not the user: keys stay for ever.
-      idempotencyKey: `sign_up:${account}`,
-      createdAtMs: this.#clock.now(),
+  /**
+   * Waits until the chains have what `settle` decided; after the commit of its transaction.
+   * @returns one for each charge, in order.
+   */
+  async booked(charges: readonly Charge[]): Promise<Settled[]> {
+    if (charges.length === 0) return [];
+    // What the ledger refuses was set apart for an operator; the answer itself stands, and is told without an entry.
+    const outcomes = await this.ledger.outcomesOf(charges.flatMap(({ refs }) => refs));
+    const places = new Map(
+      outcomes.flatMap((one) => (one instanceof EntryRefused ? [] : [[one.idempotencyKey, one] as const])),
+    );
+    const users = [...new Set(charges.map(({ userId }) => userId))];
+    const balances = await this.#db.asService((tx) => findBalances(tx, users));
+    return charges.map(({ generationId, userId, refs }) => {
+      const place = places.get(refs[0]?.idempotencyKey ?? '');
+      const entry = place === undefined ? undefined : { shard: place.shard, seq: place.seq, hash: place.hash };
+      return { generationId, entry, balance: totalOf(balances.get(userId)) };
     });
-    await this.#writer.append(tx, [draft]);
+  }
+
+  /**
+   * Where an answer that has ended stands in the ledger.
+   * @returns undefined when nothing was charged for it, 'pending' while its entry is not in its chain yet.
+   */
+  async findPaid(tx: Tx, generationId: string): Promise<{ seq: number; hash: string } | 'pending' | undefined> {
+    const keys = [settlementKey(generationId), addonKey(generationId)];
+    const [pending, entries] = await Promise.all([findPendingByKeys(tx, keys), findByKeys(tx, keys)]);
+    // The granted part, where there is one, is the first of both.
+    const [entry] = entries.sort((a, b) => a.idempotencyKey.length - b.idempotencyKey.length);
+    if (entry !== undefined) return { seq: entry.seq, hash: entry.hash };
+    return pending.length > 0 ? 'pending' : undefined;
+  }
+
+  async whenBooked(generationId: string): Promise<void> {
+    const refs = await this.#db.asService((tx) => this.#findRefs(tx, [generationId]));
+    await this.ledger.outcomesOf([...refs.values()].flat());
+  }
+
+  /** The tokens that a new account begins with; once a user, in the transaction (of the service) that makes him. */
+  async grantSignUp(tx: Tx, userId: string): Promise<readonly PendingRef[]> {
+    if (this.#signUpGrantTokens === 0) return [];
+    const account = await this.ledger.accountOf(tx, userId);
+    return this.ledger.enqueue(tx, [
+      {
+        fromAccount: this.ledger.platformAccountFor(account),
+        toAccount: account,
+        asset: 'token',
+        tokenAmount: this.#signUpGrantTokens,
+        purpose: 'sign_up_grant',
+        // The account's pseudonym, not the user: keys stay for ever.
+        idempotencyKey: `sign_up:${account}`,
+      },
+    ]);
+  }
+
+  /** What a user may spend in his period. In a transaction of the service. */
+  async setAllowance(tx: Tx, userId: string, change: AllowanceChange): Promise<void> {
+    await changeAllowance(tx, await this.ledger.accountOf(tx, userId), change);
+  }
+
+  /** What the members of an organisation may spend together in its period. In a transaction of the service. */
+  setOrganizationAllowance(tx: Tx, organizationId: string, change: OrganizationAllowanceChange): Promise<void> {
+    return changeOrganizationAllowance(tx, organizationId, change);
   }
 
   /** Tokens; 0 without an account. */
@@ -102,7 +219,7 @@ export class BillingService {
 
   /** As `balance`, inside a transaction of that user or of the service. */
   async balanceIn(tx: Tx, userId: string): Promise<number> {
-    return (await findBalances(tx, [userId], ASSET)).get(userId) ?? 0;
+    return totalOf((await findBalances(tx, [userId])).get(userId));
   }
 
   /** Days with usage among the last `days`, today (UTC) included; newest first. */
@@ -125,7 +242,7 @@ export class BillingService {
    * @param before `nextBefore` of the page before.
    * @throws AppError `protocol.invalid_body` when `before` is not one.
    */
-  async ledger(
+  async listLedger(
     userId: string,
     before: string | undefined,
     limit: number,
@@ -146,98 +263,26 @@ export class BillingService {
     return checkChains(this.#db, this.#runner);
   }
 
-  #settlementDraft(settlement: Settlement, accounts: ReadonlyMap<string, string>): LedgerDraft {
-    const [payer, payee] = partiesOf(settlement);
-    const from = getAccount(accounts, payer);
-    const to = payee === undefined ? platformAccount(shardOf(from)) : getAccount(accounts, payee);
-    return this.#draft(from, to, {
-      tokenAmount: tokensOf(settlement),
-      purpose: 'generation',
-      idempotencyKey: settlementKey(settlement.generationId),
-      conversationId: settlement.conversationId,
-      messageId: settlement.messageId,
-      generationId: settlement.generationId,
-      createdAtMs: settlement.atMs,
-    });
-  }
-
-  #draft(
-    fromAccount: string,
-    toAccount: string,
-    rest: Pick<LedgerDraft, 'tokenAmount' | 'purpose' | 'idempotencyKey' | 'createdAtMs'> & Partial<LedgerDraft>,
-  ): LedgerDraft {
-    return {
-      entryId: uuidv7(this.#clock.now()),
-      shard: shardOf(fromAccount),
-      fromAccount,
-      toAccount,
-      asset: ASSET,
-      unitPriceMicro: 0,
-      status: 'settled',
-      reversesId: null,
-      conversationId: null,
-      messageId: null,
-      generationId: null,
-      ...rest,
-    };
-  }
-
-  /** Accounts of users, made where missing. */
-  async #accountsOf(tx: Tx, userIds: readonly string[]): Promise<Map<string, string>> {
-    const accounts = new Map<string, string>();
-    for (const userId of userIds) {
-      const known = this.#accounts.get(userId);
-      if (known !== undefined) accounts.set(userId, known);
-    }
-    const unknown = [...new Set(userIds)].filter((userId) => !accounts.has(userId));
-    if (unknown.length === 0) return accounts;
-    const found = await findAccounts(tx, unknown);
-    const missing = unknown.filter((userId) => !found.has(userId));
-    if (missing.length > 0) {
-      await insertAccounts(tx, missing);
-      // Asked again: another gateway may have been first. Not cached, since this transaction may still be rolled back.
-      for (const [userId, account] of await findAccounts(tx, missing)) accounts.set(userId, account);
-    }
-    for (const [userId, account] of found) {
-      accounts.set(userId, account);
-      this.#cache(userId, account);
-    }
-    return accounts;
-  }
-
-  #cache(userId: string, account: string): void {
-    this.#accounts.set(userId, account);
-    if (this.#accounts.size <= ACCOUNT_CACHE) return;
-    const [oldest] = this.#accounts.keys();
-    if (oldest !== undefined) this.#accounts.delete(oldest);
-  }
-
-  /** Balances of the users of `settlements`; those that were not moved now are asked for. */
-  async #balancesAfter(
-    tx: Tx,
-    settlements: readonly Settlement[],
-    accounts: ReadonlyMap<string, string>,
-    moved: ReadonlyMap<string, number>,
-  ): Promise<Map<string, number>> {
-    const balances = new Map<string, number>();
-    const unmoved: string[] = [];
-    for (const userId of new Set(settlements.map((one) => one.userId))) {
-      const balance = moved.get(accounts.get(userId) ?? '');
-      if (balance === undefined) unmoved.push(userId);
-      else balances.set(userId, balance);
-    }
-    if (unmoved.length > 0) {
-      for (const [userId, balance] of await findBalances(tx, unmoved, ASSET)) balances.set(userId, balance);
-    }
-    return balances;
+  /** Entries of answers that are settled already, by a commit that was not heard of. */
+  async #findRefs(tx: Tx, generationIds: readonly string[]): Promise<Map<string, PendingRef[]>> {
+    const keys = generationIds.flatMap((id) => [settlementKey(id), addonKey(id)]);
+    if (keys.length === 0) return new Map();
+    const [pending, booked] = await Promise.all([findPendingByKeys(tx, keys), findByKeys(tx, keys)]);
+    const shared = { entryId: '', fromAccount: '', asset: 'token', draft: undefined } as const;
+    const refs = [
+      ...booked.map((entry) => ({ ...shared, ...entry, booked: entry })),
+      ...pending.map((place) => ({ ...shared, ...place, booked: undefined })),
+    ];
+    // The granted part, where there is one, is the first of both.
+    return groupByGeneration(refs.sort((a, b) => a.idempotencyKey.length - b.idempotencyKey.length));
   }
 }
 
-function getAccount(accounts: ReadonlyMap<string, string>, userId: string): string {
-  const account = accounts.get(userId);
-  if (account === undefined) throw new Error('A user has no account although it was made a moment ago.');
-  return account;
+const silent = { warn() {}, error() {} };
+function groupByGeneration(refs: readonly PendingRef[]): Map<string, PendingRef[]> {
+  return Map.groupBy(refs, ({ idempotencyKey }) => idempotencyKey.split(':')[1] ?? '');
 }
+const totalOf = (balances: Balances | undefined): number => (balances?.tokens ?? 0) + (balances?.addonTokens ?? 0);
 
 function toLedgerEntry(row: OwnEntry, account: string): LedgerEntry {
   return {

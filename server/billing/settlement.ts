@@ -1,6 +1,8 @@
-/** What a settlement is made of, before anything is written: drafts of entries, movements of balances, sums of usage. Pure. */
+/** What a settlement is made of, before anything is written: movements of tokens, sums of usage. Pure. */
+import type { OpenHold } from '../../db/billing/holds.ts';
 import type { UsageDayRow } from '../../db/billing/usage.ts';
-import type { LedgerDraft } from '../../workers/tasks.ts';
+import { getAccount, platformAccountFor } from './ledger/accounts.ts';
+import type { Movement, PendingRef } from './ledger/movement.ts';
 
 /** A finished answer that is to be paid for. */
 export type Settlement = {
@@ -19,16 +21,20 @@ export type Settlement = {
   atMs: number;
 };
 
+/** What was decided for an answer in the transaction of its message; booked behind its commit. */
+export type Charge = { generationId: string; userId: string; refs: readonly PendingRef[] };
+
 export type Settled = {
   generationId: string;
-  /** Place in the ledger; undefined for an answer without tokens, which makes no entry. */
+  /** Place of its (first) entry in the ledger; undefined for an answer that nothing was charged for. */
   entry: { shard: number; seq: number; hash: string } | undefined;
-  /** Tokens of the user after all settlements of this call. */
+  /** Tokens of the user after all settlements of this call, granted and bought together. */
   balance: number;
 };
 
-export const ASSET = 'token';
 export const settlementKey = (generationId: string) => `generation:${generationId}`;
+/** Of the part that was paid with bought tokens. */
+export const addonKey = (generationId: string) => `${settlementKey(generationId)}:addon`;
 export const tokensOf = ({ tokensIn, tokensOut }: Settlement) => tokensIn + tokensOut;
 
 /** The users whose accounts a settlement moves tokens between; the second is undefined for the platform. */
@@ -47,14 +53,52 @@ export function billableOf(settlements: readonly Settlement[]): Settlement[] {
   return [...byGeneration.values()];
 }
 
-/** What each account gains (positive) or pays; sums to zero. */
-export function movementsOf(drafts: readonly LedgerDraft[]): Map<string, number> {
-  const changes = new Map<string, number>();
-  for (const { fromAccount, toAccount, tokenAmount } of drafts) {
-    changes.set(fromAccount, (changes.get(fromAccount) ?? 0) - tokenAmount);
-    changes.set(toAccount, (changes.get(toAccount) ?? 0) + tokenAmount);
+/**
+ * At most two movements: granted tokens first, then bought ones, never more than is held of either.
+ * @param hold undefined where nothing is held (`BILLING_MODE=free`): all is granted tokens then, whatever the balance.
+ */
+export function chargesOf(
+  settlement: Settlement,
+  accounts: ReadonlyMap<string, string>,
+  hold: OpenHold | undefined,
+): Movement[] {
+  const [payer, payee] = partiesOf(settlement);
+  const fromAccount = getAccount(accounts, payer);
+  const toAccount = payee === undefined ? platformAccountFor(fromAccount) : getAccount(accounts, payee);
+  const used = tokensOf(settlement);
+  const tokens = hold === undefined ? used : Math.min(used, hold.tokens);
+  const addonTokens = hold === undefined ? 0 : Math.min(used - tokens, hold.addonTokens);
+  const { generationId, conversationId, messageId } = settlement;
+  const shared = {
+    fromAccount,
+    toAccount,
+    purpose: 'generation',
+    conversationId,
+    ...(messageId === null ? {} : { messageId }),
+    generationId,
+  } as const;
+  const movements: Movement[] = [];
+  if (tokens > 0) {
+    const organizationId = hold?.organizationId ?? undefined;
+    movements.push({
+      ...shared,
+      asset: 'token',
+      tokenAmount: tokens,
+      idempotencyKey: settlementKey(generationId),
+      ...(organizationId === undefined ? {} : { organizationId }),
+    });
   }
-  return changes;
+  if (addonTokens > 0)
+    movements.push({
+      ...shared,
+      asset: 'addon_token',
+      tokenAmount: addonTokens,
+      idempotencyKey: addonKey(generationId),
+    });
+  // The last one closes the hold: until then nobody can spend what the others are about to take.
+  return movements.map((movement, index) =>
+    hold !== undefined && index === movements.length - 1 ? { ...movement, holdId: generationId } : movement,
+  );
 }
 
 /** One row a user and day in UTC. */

@@ -20,7 +20,10 @@ beforeAll(async () => {
   pool = new WorkerPool({ threads: 1, maxQueue: 100 });
   test_ = await createTestDatabase();
   owner = postgres(test_.ownerUrl, { max: 1, onnotice: () => {} });
-  billing = new BillingService(test_.database, pool, systemClock, { signUpGrantTokens: 1_000 });
+  billing = new BillingService(test_.database, pool, systemClock, {
+    signUpGrantTokens: 1_000,
+    mode: 'free',
+  });
   [alice, bob] = [randomUUID(), randomUUID()];
   const pays = (tokensOut: number) => ({
     generationId: randomUUID(),
@@ -33,13 +36,12 @@ beforeAll(async () => {
     newConversation: false,
     atMs: Date.now(),
   });
-  shard = await test_.database.asService(async (tx) => {
-    // Settled first: the grants come from the platform, whose shard may happen to be hers, and would take the first places.
-    const settled = await billing.settle(tx, [pays(1), pays(2), pays(3)]);
-    await billing.grantSignUp(tx, alice);
-    await billing.grantSignUp(tx, bob);
-    return settled[0]?.entry?.shard ?? -1;
-  });
+  // Settled first: the grants come from the platform, whose shard may happen to be hers, and would take the first places.
+  const charges = await test_.database.asService((tx) => billing.settle(tx, [pays(1), pays(2), pays(3)]));
+  const settled = await billing.booked(charges);
+  shard = settled[0]?.entry?.shard ?? -1;
+  for (const user of [alice, bob])
+    await billing.ledger.settled(await test_.database.asService((tx) => billing.grantSignUp(tx, user)));
   for (const table of tampered) await owner.unsafe(`create table public.${table} as select * from billing.${table}`);
 });
 // Whatever a test has done is taken back; a database of its own for each would cost half a second each.
@@ -110,7 +112,7 @@ describe('000-R28: entries are never changed', () => {
         hash, prev_hash, 1, created_at from billing.token_ledger where shard = ${shard} and seq = 2`;
     await reverse(randomUUID(), 90);
     await expect(reverse(randomUUID(), 91)).rejects.toMatchObject({ code: '23505' });
-    const { entries } = await billing.ledger(alice, undefined, 10);
+    const { entries } = await billing.listLedger(alice, undefined, 10);
     expect(
       entries
         .filter(({ status }) => status === 'reversed')

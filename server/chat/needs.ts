@@ -59,6 +59,8 @@ export type Settlement = {
   newConversation: boolean;
   atMs: number;
 };
+/** What was decided for an answer; billing knows the rest of it. */
+export type Charge = { generationId: string };
 export type Settled = {
   generationId: string;
   entry: { shard: number; seq: number; hash: string } | undefined;
@@ -66,7 +68,13 @@ export type Settled = {
 };
 export type Billing = {
   /** Inside the transaction that stores the messages. Idempotent for each generation. */
-  settle(tx: Tx, settlements: readonly Settlement[]): Promise<Settled[]>;
+  settle(tx: Tx, settlements: readonly Settlement[]): Promise<Charge[]>;
+  /** After its commit: resolves when the ledger has the entries. Never inside a transaction. */
+  booked(charges: readonly Charge[]): Promise<Settled[]>;
+  /** Of an answer that has ended: its entry; 'pending' while the ledger does not have it yet; undefined when it cost nothing. */
+  findPaid(tx: Tx, generationId: string): Promise<{ seq: number; hash: string } | 'pending' | undefined>;
+  /** Resolves when nothing that the answer cost waits to be booked any more. */
+  whenBooked(generationId: string): Promise<void>;
   balanceIn(tx: Tx, userId: string): Promise<number>;
 };
 

@@ -16,7 +16,7 @@ import { findDone } from './ended-elsewhere.ts';
 import { factsOf } from './facts.ts';
 import type { GatewayCalls } from './gateway-calls.ts';
 import { Generation } from './generation.ts';
-import type { ChatLog } from './needs.ts';
+import type { Billing, ChatLog } from './needs.ts';
 import type { DoneBody } from './settler.ts';
 
 /** What the owner of an answer says on its channel. */
@@ -25,6 +25,7 @@ type Followed = { generation: Generation; owner: string; heardAtMs: number; leav
 type Parts = {
   db: Database;
   live: Pick<LiveStore, 'publish' | 'subscribe' | 'readLog'>;
+  billing: Pick<Billing, 'findPaid'>;
   calls: GatewayCalls;
   audience: Audience;
   clock: Clock;
@@ -172,9 +173,10 @@ export class RemoteGenerations {
   /** Nothing was heard for a while: the owner has nothing to say, or is gone, or was not heard. */
   async #lookAfter(followed: Followed): Promise<void> {
     const { generation } = followed;
-    const [row, ended] = await this.#parts.db.asService(async (tx) => [
+    const { db, billing } = this.#parts;
+    const [row, ended] = await db.asService(async (tx) => [
       await findGeneration(tx, generation.key),
-      await findDone(tx, generation.key),
+      await findDone(tx, billing, generation.key),
     ]);
     if (ended !== undefined) {
       await this.#tellEnd(generation.facts.userId, { type: 'chat.done', body: ended.done });

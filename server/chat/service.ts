@@ -22,7 +22,7 @@ import type { GatewayCalls } from './gateway-calls.ts';
 import type { Generation } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
 import { toConversation, toPage } from './messages.ts';
-import type { MemoryAccess } from './needs.ts';
+import type { Billing, MemoryAccess } from './needs.ts';
 import type { RemoteGenerations } from './remote-generations.ts';
 import type { TurnMaterials } from './turn-materials.ts';
 import { Typing } from './typing.ts';
@@ -36,6 +36,7 @@ const READ_TRIES = 5;
 type Parts = {
   db: Database;
   live: Pick<LiveStore, 'readLog'>;
+  billing: Pick<Billing, 'findPaid' | 'whenBooked'>;
   hub: GenerationHub;
   remote: RemoteGenerations;
   calls: GatewayCalls;
@@ -220,11 +221,12 @@ export class ChatService {
     conversation: ConversationRow,
     generationId: string,
   ): Promise<Finished | undefined> {
-    const { hub, db, live } = this.#parts;
+    const { hub, db, live, billing } = this.#parts;
     const kept = hub.findFinished(generationId);
     // Asked by id alone: an answer of another conversation, so of another user as well, is not for this reader.
     if (kept !== undefined) return kept.generation.facts.conversationId === conversation.id ? kept : undefined;
-    const ended = await db.asUser(userId, (tx) => findEnded(tx, live, conversation, generationId));
+    await billing.whenBooked(generationId);
+    const ended = await db.asUser(userId, (tx) => findEnded(tx, billing, live, conversation, generationId));
     return ended === undefined
       ? undefined
       : { generation: ended.generation, done: { type: 'chat.done', body: ended.done } };
@@ -232,7 +234,7 @@ export class ChatService {
 
   /** Reads until the rows and whoever writes agree on which answer is being written, so that none falls between the two. */
   async #readStable(userId: string, conversationId: string, limit: number): Promise<View> {
-    const { db, hub, remote } = this.#parts;
+    const { db, hub, remote, billing } = this.#parts;
     for (let tries = 1; ; tries++) {
       const read = await db.asUser(userId, async (tx) => {
         const conversation = await getConversation(await conversations.findConversation(tx, conversationId));
@@ -241,6 +243,8 @@ export class ChatService {
       const expected = read.conversation.runningGenerationId;
       const here = hub.findByConversation(conversationId);
       if (here !== undefined ? here.key === expected : expected === null) return { ...read, running: here };
+      // Stored, and not yet in the ledger: a moment later it is announced, and is no running answer for this gateway either.
+      if (here !== undefined && expected === null) await billing.whenBooked(here.key);
       const elsewhere = here === undefined && expected !== null ? await remote.find(expected) : undefined;
       if (elsewhere !== undefined || tries === READ_TRIES) return { ...read, running: elsewhere };
     }

@@ -1,6 +1,7 @@
 /**
- * Ends answers: the message, the settlement, the usage and the entry of the ledger in one transaction, for all answers that end
- * while the transaction before is under way. Announces after the commit. Ends each generation once, whoever else tries.
+ * Ends answers: the message, the usage and what is charged for it in one transaction, for all answers that end while the
+ * transaction before is under way. From that commit on the ledger books it, whatever happens to this gateway; announced when it
+ * has. Ends each generation once, whoever else tries.
  * While the database is away it tries for ever. An answer that the database refuses is found, set apart from the others and in the
  * end left alone: its text is in the live log, its row still runs, and the next start of a gateway takes it up again.
  */
@@ -12,9 +13,9 @@ import type { FinishReason } from '../../protocol/chat.ts';
 import type { DownBody } from '../../protocol/down.ts';
 import type { ErrorCode } from '../../protocol/error-code.ts';
 import type { Clock } from '../clock.ts';
+import { isOutage } from '../outage.ts';
 import type { Generation } from './generation.ts';
-import type { Billing, ChatLog, ChatMetrics, Settled, TokenMeter } from './needs.ts';
-import { isOutage } from './outage.ts';
+import type { Billing, Charge, ChatLog, ChatMetrics, Settled, TokenMeter } from './needs.ts';
 
 /** What one answer comes to. */
 type Closing = {
@@ -29,7 +30,7 @@ type Closing = {
 
 export type DoneBody = DownBody<'chat.done'>;
 export type SettlerEvents = {
-  /** Committed. `balance` is the payer's, undefined when nothing was charged. */
+  /** Committed and booked. `balance` is the payer's, undefined when nothing was charged. */
   settled(generation: Generation, done: DoneBody, balance: number | undefined): void;
   /** It had been ended elsewhere. */
   superseded(generation: Generation): void;
@@ -54,6 +55,8 @@ export class Settler {
   readonly #suspects = new Map<Generation, number>();
   #waiting: Generation[] = [];
   #working: Promise<void> | undefined;
+  /** Of what is stored and being booked. */
+  readonly #announcing = new Set<Promise<void>>();
 
   constructor(parts: {
     db: Database;
@@ -81,7 +84,10 @@ export class Settler {
 
   /** Resolves when nothing waits any more. */
   async idle(): Promise<void> {
-    while (this.#working !== undefined) await this.#working;
+    while (this.#working !== undefined || this.#announcing.size > 0) {
+      await this.#working;
+      await Promise.all(this.#announcing);
+    }
   }
 
   async #work(): Promise<void> {
@@ -101,10 +107,25 @@ export class Settler {
     try {
       const closings = await this.#close(batch);
       const outcome = await this.#db.asService((tx) => this.#store(tx, closings));
-      for (const closing of closings) this.#announce(closing, outcome);
+      const announcing = this.#announceBooked(closings, outcome).finally(() => this.#announcing.delete(announcing));
+      this.#announcing.add(announcing);
     } catch (error) {
       await this.#recover(batch, error);
     }
+  }
+
+  /** The next answers are stored in the meantime. What is stored is announced in the end, whatever fails on the way. */
+  async #announceBooked(closings: Closing[], outcome: Outcome): Promise<void> {
+    let settled: Settled[];
+    try {
+      settled = await this.#billing.booked(outcome.charges);
+    } catch (error) {
+      this.#log.error({ error, answers: closings.length }, 'answers could not be booked; trying again');
+      await new Promise<void>((resolve) => void this.#clock.after(RETRY_MS, resolve));
+      return this.#announceBooked(closings, outcome);
+    }
+    const byGeneration = new Map(settled.map((one) => [one.generationId, one]));
+    for (const closing of closings) this.#announce(closing, outcome, byGeneration.get(closing.generation.key));
   }
 
   async #recover(batch: Generation[], error: unknown): Promise<void> {
@@ -164,19 +185,15 @@ export class Settler {
   async #store(tx: Tx, closings: Closing[]): Promise<Outcome> {
     const ended = await generations.endRunning(tx, closings.map(toOutcome));
     const ours = closings.filter((closing) => ended.has(closing.generation.key));
-    const [, revisions, settled] = await Promise.all([
+    const [, revisions, charges] = await Promise.all([
       insertAnswers(tx, ours.filter(hasText).map(toAnswer)),
       generations.moveHeads(tx, ours.map(toMove)),
       this.#billing.settle(tx, ours.map(toSettlement)),
     ]);
-    await generations.noteLedger(
-      tx,
-      settled.flatMap(({ generationId, entry }) => (entry === undefined ? [] : [{ generationId, ...entry }])),
-    );
-    return { ended, revisions, settled: new Map(settled.map((one) => [one.generationId, one])) };
+    return { ended, revisions, charges };
   }
 
-  #announce(closing: Closing, outcome: Outcome): void {
+  #announce(closing: Closing, outcome: Outcome, settled: Settled | undefined): void {
     const { generation } = closing;
     const { conversationId, messageId } = generation.facts;
     generation.settled = true;
@@ -185,7 +202,6 @@ export class Settler {
       this.#events.superseded(generation);
       return;
     }
-    const settled = outcome.settled.get(generation.key);
     const { entry } = settled ?? {};
     this.#events.settled(
       generation,
@@ -208,7 +224,7 @@ export class Settler {
 /** Rows of one transaction; what waits longer goes into the next one. */
 const MAX_BATCH = 256;
 
-type Outcome = { ended: Set<string>; revisions: Map<string, number>; settled: Map<string, Settled> };
+type Outcome = { ended: Set<string>; revisions: Map<string, number>; charges: Charge[] };
 
 const hasText = ({ generation }: Closing): boolean => generation.text !== '';
 

@@ -2,7 +2,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { uuidv7 } from '../../db/uuid.ts';
 import { type Clock, systemClock } from '../clock.ts';
-import { isOutage } from './outage.ts';
+import { isOutage } from '../outage.ts';
 import { type Bench, startBench, TestEngine } from './testing/engine.ts';
 
 /** Waits for next to nothing. */

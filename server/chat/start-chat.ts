@@ -59,7 +59,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
   const news = new UserNews(options.manyGateways ? live : undefined, owner, log);
   const calls = new GatewayCalls({ live, clock, log }, owner);
   const audience = new Audience(parts.presence, news);
-  const remote = new RemoteGenerations({ db, live, calls, audience, clock, log }, owner);
+  const remote = new RemoteGenerations({ db, live, billing, calls, audience, clock, log }, owner);
   const materials = new TurnMaterials({ partners, memory, meter, log, model: model.defaultModel });
   const hub = new GenerationHub({ model, textLog: live, audience, remote, clock, log, metrics }, { ...options, owner });
   const settler = new Settler({
@@ -89,7 +89,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
       memoryTokens: options.memoryTokens,
     },
   );
-  const chat = new ChatService({ db, live, hub, remote, calls, news, audience, materials, memory, clock });
+  const chat = new ChatService({ db, live, billing, hub, remote, calls, news, audience, materials, memory, clock });
   const continuation = options.failover === 'continue' ? new Continuation({ db, partners, memory }) : undefined;
   const recovery = new Recovery({ db, live, hub, meter, continuation, clock, log, metrics }, owner, options.alone);
 
@@ -153,8 +153,9 @@ async function announceSuperseded(
   { db, billing, hub }: { db: Database; billing: Billing; hub: GenerationHub },
   generation: Generation,
 ): Promise<void> {
+  await billing.whenBooked(generation.key);
   const { ended, balance } = await db.asService(async (tx) => ({
-    ended: await findDone(tx, generation.key),
+    ended: await findDone(tx, billing, generation.key),
     balance: await billing.balanceIn(tx, generation.facts.userId),
   }));
   if (ended?.epoch === generation.epoch) hub.finish(generation, ended.done, balance);

@@ -38,7 +38,8 @@ export type IdentityOptions = Readonly<{
   limits?: Partial<IdentityLimits>;
   sessions?: Partial<SessionOptions>;
   /** Acts in the transaction of a sign-up: what it writes exists if and only if the account does. */
-  onSignedUp?: (tx: Tx, userId: string) => Promise<void>;
+  /** In the transaction that makes the account. @returns what is left to do when it has committed; it cannot undo the account. */
+  onSignedUp?: (tx: Tx, userId: string) => Promise<(() => Promise<void>) | undefined>;
   onSessionEnded?: SessionEnded;
 }>;
 
@@ -72,7 +73,7 @@ export class IdentityService {
     this.passwords = options.passwords ?? new Passwords();
     this.#audit = new Audit(options.keys.cells, this.#clock);
     this.#limits = new RateLimits(options.live, { ...defaultLimits, ...options.limits });
-    this.#onSignedUp = options.onSignedUp ?? (async () => {});
+    this.#onSignedUp = options.onSignedUp ?? (async () => undefined);
     this.#sessions = new Sessions({
       db: options.db,
       live: options.live,
@@ -136,7 +137,7 @@ export class IdentityService {
       await accounts.setMail(tx, userId, await this.#keys.cells.encrypt(tx, userId, mailCell(userId), mail));
       await accounts.insertProfile(tx, userId, displayName, timeZone);
       await accounts.insertCredential(tx, userId, passwordHash);
-      await this.#onSignedUp(tx, userId);
+      const followUp = await this.#onSignedUp(tx, userId);
       const tokens = await this.#sessions.open(tx, userId, origin);
       await this.#audit.write(tx, {
         action: 'identity.sign_up',
@@ -145,10 +146,11 @@ export class IdentityService {
         origin,
         sessionId: tokens.sessionId,
       });
-      return tokens;
+      return { tokens, followUp };
     });
     if (issued === undefined) throw new AppError('identity.email_taken');
-    return issued;
+    await issued.followUp?.();
+    return issued.tokens;
   }
 
   /** @throws AppError `identity.invalid_credentials`, `identity.forbidden` (suspended), `protocol.rate_limited`, `busy`. */

@@ -167,6 +167,7 @@ export async function startBench(options: { tokensPerSecond?: number; live?: 'po
   });
   const db = test.database;
   const billing = new BillingService(db, pool, systemClock, { signUpGrantTokens: 100_000 });
+  await billing.start();
   const companion = new CompanionService(db, { maxAvatarsPerUser: 10 });
   return {
     test,
@@ -181,10 +182,11 @@ export async function startBench(options: { tokensPerSecond?: number; live?: 'po
     /** An account with its grant of tokens. */
     async newUser(): Promise<string> {
       const userId = uuidv7();
-      await db.asService(async (tx) => {
+      const grant = await db.asService(async (tx) => {
         await tx.sql`insert into identity.users (id) values (${userId})`;
-        await billing.grantSignUp(tx, userId);
+        return billing.grantSignUp(tx, userId);
       });
+      await billing.ledger.settled(grant);
       return userId;
     },
     async newAvatar(ownerUserId: string): Promise<string> {
@@ -197,6 +199,7 @@ export async function startBench(options: { tokensPerSecond?: number; live?: 'po
       return avatarId;
     },
     async close(): Promise<void> {
+      await billing.stop();
       await model.close();
       await persona.stop();
       await pool.close();
