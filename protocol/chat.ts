@@ -245,11 +245,27 @@ export const history = defineUp('chat.history', {
 });
 
 /** One piece of the prompt of a generation, in the order in which the model got it. */
+export const TraceWhy = Type.Union(
+  [
+    Type.Literal('active_prompt'),
+    Type.Literal('safety_rules'),
+    Type.Literal('similar_memory'),
+    Type.Literal('answered_message'),
+    Type.Literal('recent_turn'),
+    Type.Literal('older_turns_over_budget'),
+    Type.Literal('memories_over_budget'),
+    Type.Literal('no_similar_memory'),
+    Type.Literal('memory_search_unavailable'),
+  ],
+  { description: 'Why something went into a prompt, or did not. Newer servers may know more reasons.' },
+);
+export type TraceWhy = Static<typeof TraceWhy>;
+
 export const TracePart = Type.Object({
   part: Type.Union([Type.Literal('system'), Type.Literal('safety'), Type.Literal('memory'), Type.Literal('turn')]),
   role: Type.Union([Type.Literal('system'), Type.Literal('user'), Type.Literal('assistant')]),
   tokens: Type.Integer({ minimum: 0 }),
-  why: Type.String({ description: 'For people: why it went in.' }),
+  why: TraceWhy,
   text: Type.String(),
   source: Type.Object({
     avatarPromptVersion: Type.Optional(Type.Integer()),
@@ -266,10 +282,9 @@ export const Trace = Type.Object({
   maxOutputTokens: Type.Integer(),
   tokensTotal: Type.Integer(),
   parts: Type.Array(TracePart),
-  left: Type.Array(
-    Type.Object({ part: Type.String(), count: Type.Integer(), tokens: Type.Integer(), why: Type.String() }),
-    { description: 'What did not go in, and why.' },
-  ),
+  left: Type.Array(Type.Object({ part: Type.String(), count: Type.Integer(), tokens: Type.Integer(), why: TraceWhy }), {
+    description: 'What did not go in, and why.',
+  }),
 });
 export type Trace = Static<typeof Trace>;
 export type TracePart = Static<typeof TracePart>;

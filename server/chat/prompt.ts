@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { TurnRow } from '../../db/chat/rows.ts';
+import type { TraceWhy } from '../../protocol/chat.ts';
 import { AppError } from '../errors.ts';
 import type { ChatRequest, ChatTurn } from '../llm/model.ts';
 import type { PartnerAvatar, RetrievedMemory } from './needs.ts';
@@ -18,7 +19,7 @@ export type StoredPart = {
   part: 'system' | 'safety' | 'memory' | 'turn';
   role: 'system' | 'user' | 'assistant';
   tokens: number;
-  why: string;
+  why: TraceWhy;
   avatarPromptVersion?: number;
   messageId?: string;
   memoryId?: string;
@@ -29,7 +30,7 @@ export type StoredTrace = {
   maxOutputTokens: number;
   tokensTotal: number;
   parts: StoredPart[];
-  left: { part: string; count: number; tokens: number; why: string }[];
+  left: { part: string; count: number; tokens: number; why: TraceWhy }[];
 };
 
 export type PromptInput = {
@@ -40,7 +41,7 @@ export type PromptInput = {
   /** Best first, with their tokens. */
   memories: readonly (RetrievedMemory & { tokens: number })[];
   /** Why there are none, for the trace. */
-  memoryNote: string | undefined;
+  memoryNote: TraceWhy | undefined;
   /** Newest first; the first one is the message that is answered. */
   turns: readonly TurnRow[];
   contextLimit: number;
@@ -138,7 +139,7 @@ function toTrace(
       part: 'system',
       role: 'system',
       tokens: input.systemTokens,
-      why: 'active version of the avatar’s prompt',
+      why: 'active_prompt',
       avatarPromptVersion: promptVersion,
     },
   ];
@@ -147,7 +148,7 @@ function toTrace(
       part: 'safety',
       role: 'system',
       tokens: input.safetyTokens,
-      why: 'safety rules of the same version',
+      why: 'safety_rules',
       avatarPromptVersion: promptVersion,
     });
   }
@@ -156,14 +157,14 @@ function toTrace(
       part: 'memory',
       role: 'system',
       tokens,
-      why: 'similar to the message',
+      why: 'similar_memory',
       memoryId,
       score,
       ...(source.messageId === undefined ? {} : { messageId: source.messageId }),
     });
   }
   for (const turn of turns) {
-    const why = turn === turns.at(-1) ? 'the message that is answered' : 'recent turn of the selected branch';
+    const why = turn === turns.at(-1) ? 'answered_message' : 'recent_turn';
     parts.push({
       part: 'turn',
       role: turn.role === 'user' ? 'user' : 'assistant',
@@ -174,21 +175,11 @@ function toTrace(
   }
   const tokensTotal = parts.reduce((sum, part) => sum + part.tokens, 0) + MESSAGE_OVERHEAD * (turns.length + 1);
   const left: StoredTrace['left'] = [];
-  const note = (part: string, count: number, tokens: number, why: string) => left.push({ part, count, tokens, why });
+  const note = (part: string, count: number, tokens: number, why: TraceWhy) => left.push({ part, count, tokens, why });
   if (history.left.length > 0)
-    note(
-      'turn',
-      history.left.length,
-      sum(history.left.map((turn) => turn.tokenCount)),
-      'older turns did not fit into the budget',
-    );
+    note('turn', history.left.length, sum(history.left.map((turn) => turn.tokenCount)), 'older_turns_over_budget');
   if (memories.left.length > 0)
-    note(
-      'memory',
-      memories.left.length,
-      sum(memories.left.map((memory) => memory.tokens)),
-      'less similar memories did not fit into the budget',
-    );
+    note('memory', memories.left.length, sum(memories.left.map((memory) => memory.tokens)), 'memories_over_budget');
   if (input.memoryNote !== undefined) note('memory', 0, 0, input.memoryNote);
   return { contextLimit: input.contextLimit, maxOutputTokens, tokensTotal, parts, left };
 }

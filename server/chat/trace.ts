@@ -10,6 +10,7 @@ import { AppError } from '../errors.ts';
 import type { Caller } from '../peer.ts';
 import type { MemoryAccess, Partners } from './needs.ts';
 import type { StoredPart, StoredTrace } from './prompt.ts';
+import { toWhy } from './trace-why.ts';
 
 type Texts = {
   prompt: { systemPrompt: string; safetyRules: string } | undefined;
@@ -50,7 +51,8 @@ export class TraceReader {
         stored.parts.flatMap((part) => part.memoryId ?? []),
       ),
     ]);
-    const { contextLimit, maxOutputTokens, tokensTotal, left } = stored;
+    const { contextLimit, maxOutputTokens, tokensTotal } = stored;
+    const left = stored.left.map((each) => ({ ...each, why: toWhy(each.why) }));
     const parts = stored.parts.map((part) => toPart(part, { prompt, messages, memories }));
     return { generationId, model: generation.model, contextLimit, maxOutputTokens, tokensTotal, parts, left };
   }
@@ -69,7 +71,7 @@ function toPart(stored: StoredPart, texts: Texts): TracePart {
     part,
     role,
     tokens,
-    why,
+    why: toWhy(why),
     text: textOf(stored, texts) ?? '',
     source: {
       ...(avatarPromptVersion === undefined ? {} : { avatarPromptVersion }),

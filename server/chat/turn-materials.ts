@@ -2,6 +2,7 @@
  * What a turn is made of besides the dialogue: the avatar, the memories that fit, and token counts. Keeps small caches, so that
  * a turn costs one transaction and no more.
  */
+import type { TraceWhy } from '../../protocol/chat.ts';
 import { AppError } from '../errors.ts';
 import type { ChatLog, MemoryAccess, PartnerAvatar, Partners, RetrievedMemory, TokenMeter } from './needs.ts';
 import { systemText } from './prompt.ts';
@@ -9,7 +10,7 @@ import { systemText } from './prompt.ts';
 const TOP_MEMORIES = 8;
 const CACHE_ENTRIES = 5_000;
 
-export type Gathered = { memories: (RetrievedMemory & { tokens: number })[]; note: string | undefined };
+export type Gathered = { memories: (RetrievedMemory & { tokens: number })[]; note: TraceWhy | undefined };
 
 export class TurnMaterials {
   readonly #partners: Partners;
@@ -57,7 +58,7 @@ export class TurnMaterials {
   async gather(userId: string, avatarId: string, text: string): Promise<Gathered> {
     try {
       const memories = await this.#memory.retrieve({ userId, avatarId, text, top: TOP_MEMORIES });
-      if (memories.length === 0) return { memories: [], note: 'nothing remembered is similar to the message' };
+      if (memories.length === 0) return { memories: [], note: 'no_similar_memory' };
       const tokens = await this.#count(memories.map((memory) => [`memory:${memory.memoryId}`, memory.text]));
       return {
         memories: memories.map((memory, index) => ({ ...memory, tokens: tokens[index] ?? 0 })),
@@ -65,7 +66,7 @@ export class TurnMaterials {
       };
     } catch (error) {
       this.#log.warn({ error }, 'memories could not be searched; the turn goes on without them');
-      return { memories: [], note: 'the search of memories was not available' };
+      return { memories: [], note: 'memory_search_unavailable' };
     }
   }
 

@@ -1,20 +1,18 @@
-/** Why a part went into a prompt or did not, as the server says it in English, in the language of the page. */
+/** Why a part went into a prompt or did not, in the language of the page. */
+import type { TraceWhy } from '../../../protocol/chat.ts';
 import { type TextKey, t } from '../i18n/translate.ts';
 
-const known: ReadonlyMap<string, TextKey> = new Map<string, TextKey>([
-  ['active version of the avatar’s prompt', 'trace.why.prompt'],
-  ['safety rules of the same version', 'trace.why.safety'],
-  ['similar to the message', 'trace.why.similar'],
-  ['the message that is answered', 'trace.why.answered'],
-  ['recent turn of the selected branch', 'trace.why.recent'],
-  ['older turns did not fit into the budget', 'trace.why.olderTurns'],
-  ['less similar memories did not fit into the budget', 'trace.why.lessSimilar'],
-  ['nothing remembered is similar to the message', 'trace.why.nothingSimilar'],
-  ['the search of memories was not available', 'trace.why.noSearch'],
-]);
+const texts: Readonly<Record<TraceWhy, TextKey>> = {
+  active_prompt: 'trace.why.prompt',
+  safety_rules: 'trace.why.safety',
+  similar_memory: 'trace.why.similar',
+  answered_message: 'trace.why.answered',
+  recent_turn: 'trace.why.recent',
+  older_turns_over_budget: 'trace.why.olderTurns',
+  memories_over_budget: 'trace.why.lessSimilar',
+  no_similar_memory: 'trace.why.nothingSimilar',
+  memory_search_unavailable: 'trace.why.noSearch',
+};
 
-/** A reason that this page does not know yet is shown as it came. */
-export function whyText(why: string): string {
-  const key = known.get(why);
-  return key === undefined ? why : t(key);
-}
+/** A reason of a newer server is shown as it came. */
+export const whyText = (why: TraceWhy): string => (Object.hasOwn(texts, why) ? t(texts[why]) : why);
