@@ -2,6 +2,7 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
 import { startConnectionState } from './connection/store.ts';
+import { startPresence } from './devices/store.ts';
 import { startLanguage } from './i18n/translate.ts';
 import { startRouter } from './router.ts';
 import { start } from './start.ts';
@@ -21,6 +22,7 @@ startTheme();
 startLanguage();
 startRouter();
 startConnectionState();
+startPresence();
 void start();
 
 const root = document.getElementById('app');

@@ -33,8 +33,10 @@ export function AvatarCard({ avatar }: { avatar: Avatar }) {
         aria-label={t('avatar.talkTo', { name: avatar.name })}
       >
         <Portrait name={avatar.name} accent={avatar.accent} size={92} />
-        <strong lang={avatar.lang}>{avatar.name}</strong>
-        <span class="avatar-card-tagline" lang={avatar.lang}>
+        <strong lang={avatar.lang} dir="auto">
+          {avatar.name}
+        </strong>
+        <span class="avatar-card-tagline" lang={avatar.lang} dir="auto">
           {avatar.tagline}
         </span>
         <span class="chips">

@@ -103,10 +103,10 @@ function ChatHead({ chat }: { chat: ChatStore }) {
       <MenuButton />
       {avatar !== undefined && <Portrait name={avatar.name} accent={avatar.accent} size={42} />}
       <div class="chat-head-words">
-        <h1 ref={heading} tabIndex={-1} lang={avatar?.lang}>
+        <h1 ref={heading} tabIndex={-1} lang={avatar?.lang} dir="auto">
           {name}
         </h1>
-        <p lang={chat.running.value === undefined ? avatar?.lang : undefined}>
+        <p lang={chat.running.value === undefined ? avatar?.lang : undefined} dir="auto">
           {chat.running.value === undefined ? avatar?.tagline : t('chat.writing')}
         </p>
       </div>

@@ -29,7 +29,6 @@ export function Composer({ chat }: { chat: ChatStore }) {
   }, [acts]);
 
   const running = chat.running.value !== undefined;
-  const offline = connection.value !== 'connected';
   const sendable = text.trim() !== '' && !chat.busy.value;
   const send = () => {
     if (!sendable) return;
@@ -50,13 +49,17 @@ export function Composer({ chat }: { chat: ChatStore }) {
         <textarea
           ref={field}
           rows={1}
+          dir="auto"
           value={text}
           maxLength={maxLength}
           placeholder={name === undefined ? t('chat.placeholder') : t('chat.placeholderTo', { name })}
           aria-label={t('chat.placeholder')}
           aria-describedby="composer-hint"
           enterkeyhint="enter"
-          onInput={(event) => chat.write(event.currentTarget.value)}
+          onInput={(event) => {
+            chat.write(event.currentTarget.value);
+            if (event.currentTarget.value !== '') chat.typing.tell();
+          }}
           onKeyDown={(event) => {
             if (event.key === 'Escape' && running && !event.isComposing) void chat.stop();
             // 229: Safari says "not composing" for the Enter that ends a conversion.
@@ -84,7 +87,7 @@ export function Composer({ chat }: { chat: ChatStore }) {
         )}
       </div>
       <p class="composer-hint" id="composer-hint">
-        {offline ? t('chat.offlineHint') : t('chat.hint')}
+        <Hint chat={chat} />
         {text.length > maxLength * 0.9 && (
           <span>
             {' '}
@@ -94,4 +97,10 @@ export function Composer({ chat }: { chat: ChatStore }) {
       </p>
     </form>
   );
+}
+
+function Hint({ chat }: { chat: ChatStore }) {
+  if (connection.value !== 'connected') return <>{t('chat.offlineHint')}</>;
+  if (chat.typing.elsewhere.value) return <span class="typing-elsewhere">{t('chat.typingElsewhere')}</span>;
+  return <>{t('chat.hint')}</>;
 }

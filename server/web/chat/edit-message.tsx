@@ -26,6 +26,7 @@ export function EditMessage({ chat, message, onClose }: { chat: ChatStore; messa
       <textarea
         ref={field}
         class="input"
+        dir="auto"
         aria-label={t('chat.editLabel')}
         value={text.value}
         maxLength={20_000}

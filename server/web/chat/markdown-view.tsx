@@ -19,33 +19,41 @@ export function MarkdownView({ text }: { text: string }) {
 function BlockView({ block }: { block: Block }) {
   switch (block.kind) {
     case 'paragraph':
-      return <p>{inlines(block.children)}</p>;
+      return <p dir="auto">{inlines(block.children)}</p>;
     case 'quote':
       return (
-        <blockquote>
-          <p>{inlines(block.children)}</p>
+        <blockquote dir="auto">
+          <p dir="auto">{inlines(block.children)}</p>
         </blockquote>
       );
     case 'heading':
       // Messages stand under the screen's headings and must not compete with them.
-      return block.level <= 2 ? <h4>{inlines(block.children)}</h4> : <h5>{inlines(block.children)}</h5>;
+      return block.level <= 2 ? (
+        <h4 dir="auto">{inlines(block.children)}</h4>
+      ) : (
+        <h5 dir="auto">{inlines(block.children)}</h5>
+      );
     case 'rule':
       return <hr />;
     case 'code':
       return (
         <figure class="code">
           <figcaption>
-            <span>{block.lang}</span>
+            <bdi>{block.lang}</bdi>
             <CopyButton text={block.text} label={t('chat.copyCode')} />
           </figcaption>
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
-          <pre tabIndex={0}>
+          <pre tabIndex={0} dir="auto">
             <code>{block.text}</code>
           </pre>
         </figure>
       );
     case 'list': {
-      const items = block.items.map((item, i) => <li key={i}>{inlines(item)}</li>);
+      const items = block.items.map((item, i) => (
+        <li key={i} dir="auto">
+          {inlines(item)}
+        </li>
+      ));
       return block.ordered ? <ol start={block.start}>{items}</ol> : <ul>{items}</ul>;
     }
   }
@@ -61,7 +69,7 @@ function InlineView({ part }: { part: Inline }) {
     case 'break':
       return <br />;
     case 'code':
-      return <code>{part.text}</code>;
+      return <code dir="auto">{part.text}</code>;
     case 'strong':
       return <strong>{inlines(part.children)}</strong>;
     case 'em':

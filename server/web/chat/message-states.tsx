@@ -8,7 +8,9 @@ export function OutgoingMessage({ chat, outgoing }: { chat: ChatStore; outgoing:
   const failed = outgoing.error !== undefined;
   return (
     <article class={failed ? 'message own unsent' : 'message own sending'} aria-label={t('chat.ownMessage')}>
-      <div class="bubble">{outgoing.text}</div>
+      <div class="bubble" dir="auto">
+        {outgoing.text}
+      </div>
       {failed ? (
         <div class="message-problem" role="alert">
           <Icon name="alert" size={16} />

@@ -37,7 +37,9 @@ function OwnMessage({ chat, message }: MessageProps) {
     );
   return (
     <article class="message own" aria-label={t('chat.ownMessage')} data-message-id={message.messageId}>
-      <div class="bubble">{message.text}</div>
+      <div class="bubble" dir="auto">
+        {message.text}
+      </div>
       <footer class="message-foot">
         <time dateTime={message.createdAt}>{formatTime(message.createdAt)}</time>
         <CopyButton text={message.text} label={t('chat.copy')} />

@@ -12,6 +12,7 @@ import { conversations, forgetConversation } from '../conversations/store.ts';
 import { errorCode, errorText } from '../session/error-text.ts';
 import { notify } from '../ui/notices.tsx';
 import { keepDraft, readDraft } from './drafts.ts';
+import { TypingSigns, type TypingSource } from './typing.ts';
 
 export type Phase = 'loading' | 'ready' | 'failed' | 'gone';
 /** A message that the server has not confirmed yet. */
@@ -21,7 +22,7 @@ export type Running = Readonly<{ generationId: string; messageId: string; parent
 export type Broken = Readonly<{ error: unknown; parentId: string }>;
 
 /** What the store needs of the client. */
-export type ConversationSource = { conversation(conversationId: string): Promise<Conversation> };
+export type ConversationSource = TypingSource & { conversation(conversationId: string): Promise<Conversation> };
 
 export class ChatStore {
   readonly conversationId: string;
@@ -32,6 +33,7 @@ export class ChatStore {
   readonly running = signal<Running | undefined>(undefined);
   readonly streamText = signal('');
   readonly draft: Signal<string>;
+  readonly typing: TypingSigns;
   readonly outgoing = signal<Outgoing | undefined>(undefined);
   readonly broken = signal<Broken | undefined>(undefined);
   /** Counts the acts after which one goes on writing: what had the focus may be gone. */
@@ -62,6 +64,7 @@ export class ChatStore {
   constructor(conversationId: string, source: () => ConversationSource) {
     this.conversationId = conversationId;
     this.#source = source;
+    this.typing = new TypingSigns(conversationId, source);
     this.draft = signal(readDraft(conversationId));
   }
 
@@ -72,11 +75,16 @@ export class ChatStore {
       const live = await this.#source().conversation(this.conversationId);
       if (this.#ended) return live.detach();
       this.#live = live;
-      this.#unfollow = live.onChange((change) => {
+      const untype = this.typing.follow();
+      const unchange = live.onChange((change) => {
         if (change === 'removed') this.#removed();
         else if (change === 'text') this.streamText.value = live.generation?.text ?? '';
         else this.#read(live);
       });
+      this.#unfollow = () => {
+        untype();
+        unchange();
+      };
       this.#read(live);
       this.phase.value = 'ready';
     } catch (error) {
@@ -199,7 +207,10 @@ export class ChatStore {
       if (waiting !== undefined && live.messages.some((each) => each.clientMessageId === waiting.clientMessageId))
         this.outgoing.value = undefined;
     });
-    if (running !== undefined && running !== this.#followed) this.#follow(running);
+    if (running !== undefined && running !== this.#followed) {
+      this.typing.clear();
+      this.#follow(running);
+    }
   }
 
   /** Learns how an answer ends, whoever asked for it. */

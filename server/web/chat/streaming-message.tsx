@@ -55,7 +55,13 @@ export function StreamingMessage({ chat, avatar }: { chat: ChatStore; avatar: Av
             </p>
           )}
           <Settled text={settled.value} />
-          {marked.value ? <MarkedTail tail={tail} /> : <p class="tail">{tail}</p>}
+          {marked.value ? (
+            <MarkedTail tail={tail} />
+          ) : (
+            <p class="tail" dir="auto">
+              {tail}
+            </p>
+          )}
         </div>
       </div>
     </article>

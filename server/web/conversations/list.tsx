@@ -96,9 +96,10 @@ function ConversationRow({
       >
         <Portrait name={avatar?.name ?? '?'} accent={avatar?.accent ?? '#6e7389'} size={32} />
         <span class="conversation-words">
-          <strong>{title}</strong>
+          <strong dir="auto">{title}</strong>
           <span>
-            {avatar?.name ?? t('avatar.gone')} · {formatAgo(conversation.lastMessageAt ?? conversation.startedAt)}
+            <bdi>{avatar?.name ?? t('avatar.gone')}</bdi> ·{' '}
+            {formatAgo(conversation.lastMessageAt ?? conversation.startedAt)}
           </span>
         </span>
       </Link>

@@ -23,6 +23,7 @@ export const en = {
   'connection.connectedShort': 'Connected',
   'connection.reconnectingShort': 'Reconnecting',
   'connection.offlineShort': 'Offline',
+  'devices.elsewhere': 'Open in {count} places',
 
   // The way in.
   'loom.line': 'Words into thread, days into cloth.',
@@ -152,6 +153,7 @@ export const en = {
   'chat.sending': 'Sending…',
   'chat.placeholder': 'Write a message',
   'chat.placeholderTo': 'Write to {name}',
+  'chat.typingElsewhere': 'You are writing on another device…',
   'chat.hint': 'Enter sends, Shift + Enter begins a new line',
   'chat.offlineHint': 'Not connected. Messages are sent as soon as the connection is back.',
   'chat.send': 'Send',

@@ -22,6 +22,7 @@ export const ja = {
   'connection.connectedShort': '接続中',
   'connection.reconnectingShort': '再接続中',
   'connection.offlineShort': 'オフライン',
+  'devices.elsewhere': '{count} か所で開いています',
 
   'loom.line': 'ことばを紡ぎ、日々を織る。',
   'loom.small': '耳を傾け、覚えていて、回線が途切れてもそこにいる。そんな相手と話しましょう。',
@@ -144,6 +145,7 @@ export const ja = {
   'chat.sending': '送信中…',
   'chat.placeholder': 'メッセージを書く',
   'chat.placeholderTo': '{name}に話しかける',
+  'chat.typingElsewhere': '別の端末で入力中です…',
   'chat.hint': 'Enter で送信、Shift + Enter で改行',
   'chat.offlineHint': '接続されていません。つながりしだい送信します。',
   'chat.send': '送信',

@@ -2,6 +2,7 @@
 import { effect, signal } from '@preact/signals';
 import { errorCodes } from '../../../protocol/error-code.ts';
 import { en } from './en.ts';
+import { isolate } from './isolate.ts';
 import { ja } from './ja.ts';
 
 export type Lang = 'en' | 'ja';
@@ -15,7 +16,7 @@ export const lang = signal<Lang>('en');
 
 /** Fills `{name}` places of a text. */
 export function fill(text: string, values: Readonly<Record<string, string | number>>): string {
-  return text.replace(/\{(\w+)\}/g, (place, name: string) => String(values[name] ?? place));
+  return text.replace(/\{(\w+)\}/g, (place, name: string) => isolate(String(values[name] ?? place)));
 }
 
 /** The text for `key` in the current language. Components that call it follow a switch of the language. */

@@ -1,6 +1,7 @@
 /** The frame of a screen: its heading takes the focus when one arrives, so that readers say where one is. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { isolate } from '../i18n/isolate.ts';
 
 type ScreenProps = {
   title: string;
@@ -15,7 +16,7 @@ export function Screen({ title, documentTitle = title, aside, children, ...rest 
   return (
     <main class={`screen ${rest.class ?? ''}`}>
       <header class="screen-head">
-        <h1 ref={heading} tabIndex={-1}>
+        <h1 ref={heading} tabIndex={-1} dir="auto">
           {title}
         </h1>
         {aside}
@@ -29,7 +30,7 @@ export function Screen({ title, documentTitle = title, aside, children, ...rest 
 export function useArrivalFocus(documentTitle: string) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    document.title = documentTitle === 'Tsumugi' ? documentTitle : `${documentTitle} · Tsumugi`;
+    document.title = documentTitle === 'Tsumugi' ? documentTitle : `${isolate(documentTitle)} · Tsumugi`;
   }, [documentTitle]);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return heading;

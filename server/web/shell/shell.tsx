@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { ConnectionBanner, ConnectionMark } from '../connection/banner.tsx';
 import { ConversationList } from '../conversations/list.tsx';
+import { ElsewhereMark } from '../devices/elsewhere-mark.tsx';
 import { type TextKey, t } from '../i18n/translate.ts';
 import { currentPath, pathTo } from '../router.ts';
 import { isAdmin } from '../session/store.ts';
@@ -85,6 +86,7 @@ function SideContent({ onFollow }: { onFollow?: () => void }) {
       <ConversationList {...(onFollow === undefined ? {} : { onFollow })} />
       <div class="side-foot">
         <ConnectionMark />
+        <ElsewhereMark {...(onFollow === undefined ? {} : { onFollow })} />
       </div>
     </div>
   );
