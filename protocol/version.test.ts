@@ -9,7 +9,7 @@ import { upFrames } from './up.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 
 /** What `PROTOCOL_VERSION` stands for. */
-const PINNED = { version: '1.0', hash: '718377441be168ec1b0fb3cf369fabac6483cca629f08059b81b8d6df406e83e' };
+const PINNED = { version: '1.0', hash: '7fb32fdbc7eb17056cd950b9753c9b577c3bd7c5945eb0ef6d9ad2a4721e6e1b' };
 
 /** Texts for people may change freely; everything else is the contract. */
 function withoutTexts(key: string, value: unknown): unknown {
