@@ -1,18 +1,17 @@
-/** Chance that can be repeated: the same seed gives the same choices. */
+/** Chance that can be repeated: the same seed gives the same choices. The stream is the persona's; here is what people and faults draw. */
+import { Random as Draws, hashText } from '../../server/llm/persona/random.ts';
 export class Random {
-  #state: number;
+  readonly #seed: number;
+  readonly #draws: Draws;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
+    this.#seed = seed >>> 0;
+    this.#draws = new Draws(seed);
   }
 
   /** In [0, 1). */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+    return this.#draws.next();
   }
 
   /** A whole number from `min` to `max`, both included. */
@@ -49,8 +48,6 @@ export class Random {
 
   /** Chance of its own for a part, so that what one part draws does not shift what another one gets. */
   fork(name: string): Random {
-    let seed = this.#state;
-    for (const letter of name) seed = Math.imul(seed ^ letter.charCodeAt(0), 0x01000193) >>> 0;
-    return new Random(seed);
+    return new Random(hashText(name, this.#seed));
   }
 }

@@ -7,6 +7,7 @@ import { upFrames } from '../../protocol/up.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import type { Route } from '../http.ts';
 import { exampleOf } from './example.ts';
+import { docsFrame } from './frame.ts';
 import { type Html, html, prose } from './html.ts';
 import { errorsOf } from './openapi.ts';
 import { schemaTable } from './schema-table.ts';
@@ -15,23 +16,16 @@ import { walkthrough, walkthroughLinks } from './walkthrough.ts';
 export function docsPage(routes: readonly Route[]): string {
   const ups: readonly UpFrame[] = upFrames;
   const downs: readonly DownFrame[] = downFrames;
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Tsumugi: the protocol</title>
-<link rel="stylesheet" href="/docs/style.css">
-</head>
-<body>
-<a class="skip" href="#content">Skip to the content</a>
-<header class="top"><p class="brand"><span lang="ja">紡ぎ</span> Tsumugi</p>
-<p class="links"><a href="/docs/promises">The promises</a> <a href="/docs/asyncapi.json">AsyncAPI 3.0</a> <a href="/docs/openapi.json">OpenAPI 3.1</a> <a href="/">The app</a></p></header>
-<div class="columns">
-${navigation(ups, downs, routes)}
-<main id="content">
-<h1>The protocol</h1>
+  return docsFrame({
+    title: 'the protocol',
+    links: [
+      ['/docs/promises', 'The promises'],
+      ['/docs/asyncapi.json', 'AsyncAPI 3.0'],
+      ['/docs/openapi.json', 'OpenAPI 3.1'],
+      ['/', 'The app'],
+    ],
+    navigation: navigation(ups, downs, routes),
+    content: html`<h1>The protocol</h1>
 <p class="lead">Version ${PROTOCOL_VERSION}. One WebSocket carries everything a user does; HTTP is for accounts, health and operation.
 What stands here is made from the schemas that the server checks with. What you may rely on when connections break and servers go is on the page of
 <a href="/docs/promises">the promises</a>.</p>
@@ -41,11 +35,8 @@ ${walkthrough()}
 ${errorSection()}
 ${closeSection()}
 <section id="http"><h2>HTTP</h2><p>JSON in and out. Errors are <code>{"error": {"code", "message", "retryAfterMs"?, "details"?}}</code> with the fitting status.</p>
-${routes.map(route)}</section>
-</main>
-</div>
-</body>
-</html>`.text;
+${routes.map(route)}</section>`,
+  });
 }
 
 function navigation(ups: readonly UpFrame[], downs: readonly DownFrame[], routes: readonly Route[]): Html {

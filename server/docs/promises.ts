@@ -3,6 +3,7 @@
  * limits that the server really has.
  */
 import { closeCodes } from '../../protocol/close-code.ts';
+import { docsFrame } from './frame.ts';
 import { type Html, html } from './html.ts';
 import { closeSection } from './page.ts';
 import { type Step, sequence } from './sequence.ts';
@@ -28,30 +29,18 @@ export type PromiseFacts = {
 };
 
 export function promisesPage(facts: PromiseFacts): string {
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Tsumugi: the promises</title>
-<link rel="stylesheet" href="/docs/style.css">
-</head>
-<body>
-<a class="skip" href="#content">Skip to the content</a>
-<header class="top"><p class="brand"><span lang="ja">紡ぎ</span> Tsumugi</p>
-<p class="links"><a href="/docs">The protocol</a> <a href="/">The app</a></p></header>
-<div class="columns">
-<nav aria-label="Contents"><h2>The promises</h2><ul>${sections.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
-<main id="content">
-<h1>The promises</h1>
+  return docsFrame({
+    title: 'the promises',
+    links: [
+      ['/docs', 'The protocol'],
+      ['/', 'The app'],
+    ],
+    navigation: html`<nav aria-label="Contents"><h2>The promises</h2><ul>${sections.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>`,
+    content: html`<h1>The promises</h1>
 <p class="lead">What a client may rely on while connections break, devices come and go, and servers are replaced or die. The numbers are those
 of the server that shows you this page.</p>
-${kept(facts)}${duties()}${picture()}${slowReaders(facts)}${goingDown(facts)}${dying(facts)}${closeSection()}
-</main>
-</div>
-</body>
-</html>`.text;
+${kept(facts)}${duties()}${picture()}${slowReaders(facts)}${goingDown(facts)}${dying(facts)}${closeSection()}`,
+  });
 }
 
 const sections = [

@@ -2,38 +2,15 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startTestServer, type TestServer } from '../testing/start-server.ts';
-import { chromiumPath, type Device, findFlaws, keepPicture, launchChromium, openDevice } from './testing/browser.ts';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
+import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, password, say, signIn, signUp } from './testing/person.ts';
 
-let server: TestServer;
-let browser: Browser;
-let devices: Device[] = [];
-
 describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout: 60_000 }, () => {
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([startTestServer(), launchChromium()]);
-  }, 90_000);
-
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
-
-  afterEach(async () => {
-    const used = devices;
-    devices = [];
-    await Promise.all(used.map((device) => device.close()));
-    expect(used.flatMap((device) => device.problems)).toEqual([]);
-  });
-
-  async function open(options?: Parameters<typeof openDevice>[2]): Promise<Page> {
-    const device = await openDevice(browser, server.url, options);
-    devices.push(device);
-    return device.page;
-  }
+  const bench = usePageBench();
+  const { open } = bench;
 
   /** One exchange with the English sample. */
   async function talk(page: Page): Promise<void> {
@@ -244,7 +221,7 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout
   async function grantAdmin(email: string): Promise<void> {
     const command = fileURLToPath(new URL('../command-line/admin.ts', import.meta.url));
     const { PATH = '' } = process.env;
-    await promisify(execFile)(process.execPath, [command, 'grant', email], { env: { PATH, ...server.env } });
+    await promisify(execFile)(process.execPath, [command, 'grant', email], { env: { PATH, ...bench.server.env } });
   }
 
   it('says so when there is nothing at an address', async () => {
