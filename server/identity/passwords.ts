@@ -2,7 +2,7 @@
  * Password hashes (X-Q1): argon2id off the event loop, a few at a time, behind a queue that refuses instead of growing.
  * Imported schemes are known by name; this server verifies argon2id only and treats the others as wrong.
  */
-import { hash, parseOptions, verify } from '@node-rs/argon2';
+import * as argon2 from '@node-rs/argon2';
 import { AppError } from '../errors.ts';
 
 export type PasswordCost = Readonly<{ memoryKib: number; passes: number; concurrency: number; queueLimit: number }>;
@@ -10,14 +10,19 @@ export type PasswordCost = Readonly<{ memoryKib: number; passes: number; concurr
 /** OWASP's first recommendation for argon2id; about 20 ms and 19 MiB a hash. */
 export const defaultPasswordCost: PasswordCost = { memoryKib: 19_456, passes: 2, concurrency: 2, queueLimit: 200 };
 
+/** The work itself. */
+export type Hashing = Pick<typeof argon2, 'hash' | 'verify'>;
+
 export class Passwords {
   readonly #cost: PasswordCost;
+  readonly #hashing: Hashing;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #dummy: Promise<string> | undefined;
 
-  constructor(cost: PasswordCost = defaultPasswordCost) {
+  constructor(cost: PasswordCost = defaultPasswordCost, hashing: Hashing = argon2) {
     this.#cost = cost;
+    this.#hashing = hashing;
   }
 
   /** Hashes that wait or run, for metrics. */
@@ -38,14 +43,14 @@ export class Passwords {
     return this.#queued(async () => {
       this.#dummy ??= this.#hash('nobody has this password');
       const usable = stored?.scheme === 'argon2id';
-      const matches = await verify(usable ? stored.hash : await this.#dummy, toBytes(password));
+      const matches = await this.#hashing.verify(usable ? stored.hash : await this.#dummy, toBytes(password));
       return matches && usable;
     });
   }
 
   /** True when the hash was made at another cost than today's. */
   needsRehash(stored: string): boolean {
-    const { memoryCost, timeCost } = parseOptions(stored);
+    const { memoryCost, timeCost } = argon2.parseOptions(stored);
     return memoryCost !== this.#cost.memoryKib || timeCost !== this.#cost.passes;
   }
 
@@ -56,7 +61,11 @@ export class Passwords {
 
   #hash(password: string): Promise<string> {
     // argon2id and 16 bytes of salt are the library's defaults.
-    return hash(toBytes(password), { memoryCost: this.#cost.memoryKib, timeCost: this.#cost.passes, parallelism: 1 });
+    return this.#hashing.hash(toBytes(password), {
+      memoryCost: this.#cost.memoryKib,
+      timeCost: this.#cost.passes,
+      parallelism: 1,
+    });
   }
 
   async #queued<T>(work: () => Promise<T>): Promise<T> {
