@@ -44,6 +44,26 @@ describe('the voice', () => {
     expect(scene).toMatchObject({ mood: 'happy', topic: 'your thesis draft' });
   });
 
+  test('answers walls of letters sensibly, and in the length of an ordinary answer', () => {
+    const walls = [
+      'a'.repeat(20_000),
+      `my ${'x'.repeat(5_000)} ${'y'.repeat(5_000)} ${'z'.repeat(5_000)}`,
+      '漢字'.repeat(8_000),
+      'カタカナ'.repeat(4_000),
+      '🧵'.repeat(4_000),
+      `${'0123456789'.repeat(1_000)}?`,
+      'http://example.com/'.padEnd(12_000, 'q'),
+    ];
+    for (const wall of walls) {
+      // Also as what was said before: then it is the earlier topic, or what is remembered.
+      const dialogue = [user(wall), { role: 'assistant', content: 'I see.' }, user('Do you remember?')];
+      for (const text of [...answers([system('wren'), user(wall)]), ...answers([system('tsumugi'), ...dialogue])]) {
+        expect(text.length).toBeGreaterThan(10);
+        expect(text.length).toBeLessThan(900);
+      }
+    }
+  });
+
   test('mentions memories and the earlier dialogue', () => {
     const remembered = answers([system('wren', ['I moved to Kyoto in April']), user('I feel lonely in the new flat')]);
     expect(remembered.filter((text) => text.includes('I moved to Kyoto in April')).length).toBeGreaterThan(15);

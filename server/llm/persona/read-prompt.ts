@@ -88,7 +88,7 @@ function nameOf(rules: string): string | undefined {
       .exec(rules)?.[1]
       ?.replace(/[（(].*$/, '')
       .trim();
-    if (name !== undefined && name !== '') return name;
+    if (name !== undefined && name !== '' && name.length <= 40) return name;
   }
   return undefined;
 }

@@ -85,9 +85,14 @@ function topicEn(text: string): string | undefined {
   return longest(surely) ?? longest(perhaps);
 }
 
+/** A quote has a limit of its own, within this. */
+const longestTopic = 60;
+
 function longest(candidates: readonly string[]): string | undefined {
   let best: string | undefined;
   for (const one of candidates) {
+    // What is longer than this is no name but a wall of letters, and nobody says it again.
+    if (one.length > longestTopic) continue;
     if (best === undefined || one.length > best.length) best = one;
   }
   return best;
