@@ -1,41 +1,14 @@
 /** The page in a real Chromium against the whole server: what a person does with it on an ordinary day. */
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { AuthClient } from '../../protocol/auth-client.ts';
 import { TsumugiClient } from '../../protocol/client.ts';
-import { startTestServer, type TestServer } from '../testing/start-server.ts';
-import { chromiumPath, type Device, findFlaws, keepPicture, launchChromium, openDevice } from './testing/browser.ts';
+import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
+import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, newEmail, password, say, signIn, signUp, streaming } from './testing/person.ts';
 
-let server: TestServer;
-let browser: Browser;
-let devices: Device[] = [];
-
 describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () => {
-  beforeAll(async () => {
-    [server, browser] = await Promise.all([
-      startTestServer({ env: { PERSONA_TOKENS_PER_SECOND: '120' } }),
-      launchChromium(),
-    ]);
-  }, 90_000);
-
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-  });
-
-  afterEach(async () => {
-    const used = devices;
-    devices = [];
-    await Promise.all(used.map((device) => device.close()));
-    expect(used.flatMap((device) => device.problems)).toEqual([]);
-  });
-
-  async function open(options?: Parameters<typeof openDevice>[2]): Promise<Page> {
-    const device = await openDevice(browser, server.url, options);
-    devices.push(device);
-    return device.page;
-  }
+  const bench = usePageBench({ env: { PERSONA_TOKENS_PER_SECOND: '120' } });
+  const { open } = bench;
 
   it('says what is wrong beside the field, and lets a person in by keyboard alone', async () => {
     const page = await open();
@@ -149,12 +122,43 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     await signIn(two, email);
     await two.goto(new URL(one.url()).pathname);
     await two.getByLabel('Write a message').waitFor();
+    await one.getByRole('link', { name: 'Open in 2 places' }).waitFor();
+    await one.getByLabel('Write a message').pressSequentially('Can you');
+    await two.getByText('You are writing on another device…').waitFor();
+    await keepPicture(two, 'chat-typing-elsewhere');
+    expect(await one.getByText('You are writing on another device…').count()).toBe(0);
     await say(one, 'Can you hear me on both?');
     await two.locator('.own .bubble', { hasText: 'both' }).waitFor();
     await streaming(two).waitFor();
     await Promise.all([answered(one), answered(two)]);
     await answers(two).first().waitFor();
     expect(await answers(two).locator('.prose').textContent()).toBe(await answers(one).locator('.prose').textContent());
+    expect(await two.getByText('You are writing on another device…').count()).toBe(0);
+    await two.close();
+    await one.getByRole('link', { name: 'Open in 2 places' }).waitFor({ state: 'detached' });
+  });
+
+  it('lets a text turn its own direction and nothing else', async () => {
+    const page = await open();
+    await signUp(page);
+    await begin(page);
+    // Hebrew; then an override that is never closed, and closing marks that were never opened.
+    await say(page, 'שלום, how are you?');
+    await answers(page).first().waitFor();
+    await answered(page);
+    await say(page, '\u202egnp.exe \u2069\u2069\u202e and more');
+    await answers(page).nth(1).waitFor();
+    await answered(page);
+    const directions = (selector: string) =>
+      page.locator(selector).evaluateAll((found) => found.map((one) => getComputedStyle(one).direction));
+    expect(await directions('.own .bubble')).toEqual(['rtl', 'ltr']);
+    expect(await directions('.own .message-foot')).toEqual(['ltr', 'ltr']);
+    const bidi = await page
+      .locator('.own .bubble')
+      .evaluateAll((found) => found.map((one) => getComputedStyle(one).unicodeBidi));
+    for (const value of bidi) expect(value).toMatch(/isolate|plaintext/);
+    await keepPicture(page, 'chat-directions');
+    expect(await findFlaws(page)).toEqual([]);
   });
 
   it('goes on where it was when the connection breaks', async () => {
@@ -211,9 +215,9 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
 
   /** By the client, since a person would take long: every answer is stopped at its first words. */
   async function writeLongConversation(email: string, turns: number): Promise<string> {
-    const auth = new AuthClient({ url: server.url });
+    const auth = new AuthClient({ url: bench.server.url });
     await auth.signUp({ email, password, displayName: 'Hana' });
-    const client = new TsumugiClient({ url: server.url, getTicket: () => auth.socketTicket() });
+    const client = new TsumugiClient({ url: bench.server.url, getTicket: () => auth.socketTicket() });
     await client.connect();
     const { avatars } = await client.request('companion.list_avatars', {});
     const avatar = avatars.find((each) => each.lang === 'en');
