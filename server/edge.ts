@@ -142,8 +142,17 @@ function openPresence({ config, storage, services, clock, log }: Parts, gateway:
   });
 }
 
-function chores({ identity }: Services, gateway: Gateway) {
+function chores({ identity, billing, hub }: Services, gateway: Gateway) {
   return [
+    {
+      // Far more often than a hold lives: an answer that runs keeps its tokens, one that nobody runs gives them back.
+      name: 'holds',
+      everyMs: MINUTE_MS,
+      work: async () => {
+        await billing.extendHolds([...hub.running()].map(({ key }) => key));
+        await billing.releaseExpiredHolds();
+      },
+    },
     { name: 'expired sessions', everyMs: 60 * MINUTE_MS, work: () => identity.sweep() },
     {
       // News of an ended session may be lost between gateways; its sockets must not outlive it for long.

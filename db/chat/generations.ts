@@ -6,8 +6,7 @@ import type { GenerationRow } from './rows.ts';
 const COLUMNS = `g.id, g.conversation_id as "conversationId", g.user_id as "userId", g.payee_user_id as "payeeUserId",
   g.parent_id as "parentId", g.message_id as "messageId", g.epoch, g.state, g.finish_reason as "finishReason", g.model,
   g.prompt_tokens as "promptTokens", g.first_turn as "firstTurn", g.trace_json as trace, g.owner,
-  g.error_code as "errorCode", g.tokens_in as "tokensIn", g.tokens_out as "tokensOut", g.ledger_seq::float8 as "ledgerSeq",
-  g.ledger_hash as "ledgerHash",
+  g.error_code as "errorCode", g.tokens_in as "tokensIn", g.tokens_out as "tokensOut",
   (select c.avatar_id from chat.conversations c where c.id = g.conversation_id) as "avatarId"`;
 
 export type NewGeneration = {
@@ -122,18 +121,6 @@ export async function endRunning(tx: Tx, outcomes: readonly Outcome[]): Promise<
       as o (id, epoch, finish_reason, error_code, tokens_in, tokens_out, ended_at)
     where g.id = o.id and g.epoch = o.epoch and g.state = 'running' returning g.id`;
   return new Set(rows.map((row) => row.id));
-}
-
-export type LedgerNote = { generationId: string; shard: number; seq: number; hash: string };
-
-/** Notes which entry of the ledger paid for each generation. */
-export async function noteLedger(tx: Tx, notes: readonly LedgerNote[]): Promise<void> {
-  if (notes.length === 0) return;
-  await tx.sql`
-    update chat.generations g set ledger_shard = n.shard, ledger_seq = n.seq, ledger_hash = n.hash
-    from unnest(${notes.map((n) => n.generationId)}::uuid[], ${notes.map((n) => n.shard)}::int[], ${notes.map((n) => n.seq)}::bigint[],
-      ${notes.map((n) => n.hash)}::text[]) as n (id, shard, seq, hash)
-    where g.id = n.id`;
 }
 
 export type HeadMove = { conversationId: string; parentId: string; messageId: string | null; at: Date };

@@ -53,6 +53,4 @@ export type GenerationRow = {
   errorCode: string | null;
   tokensIn: number | null;
   tokensOut: number | null;
-  ledgerSeq: number | null;
-  ledgerHash: string | null;
 };

@@ -27,7 +27,6 @@ function makeWorld(): World {
     clientMessageId: 'x',
   };
   const answered = { ...shared, ...used, id: 'm2', parentId: 'm1', role: 'ai', text: answer, clientMessageId: null };
-  const ledger = { ledgerSeq: 2, ledgerHash: 'hash' };
   const entry = { asset: 'token', status: 'settled', conversationId: null, messageId: null };
   const stored: Stored = {
     messages: [
@@ -38,7 +37,6 @@ function makeWorld(): World {
       {
         ...shared,
         ...used,
-        ...ledger,
         id: 'g',
         parentId: 'm1',
         messageId: 'm2',
@@ -52,6 +50,8 @@ function makeWorld(): World {
     ],
     conversations: [{ id: 'c', userId: 'u', headMessageId: 'm2' }],
     usage: [{ userId: 'u', ...used, conversations: 1 }],
+    open: { holds: 0, pending: 0 },
+    spending: [{ accountId: 'a', held: 0 }],
     accounts: [
       { id: 'a', userId: 'u' },
       { id: 'p', userId: null },
@@ -180,12 +180,37 @@ describe('one thing broken', () => {
     ],
     [
       'an answer was charged twice',
-      ['every answer is charged once', 'balances are sums of entries', 'balances are sums of entries'],
+      [
+        'ends are told as they are stored',
+        'every answer is charged once',
+        'balances are sums of entries',
+        'balances are sums of entries',
+      ],
       ({ stored }) => void stored.entries.push({ ...last(stored.entries), id: 'e3', seq: 3 }),
     ],
     [
+      'something is still held',
+      ['nothing is left open', 'nothing is left open'],
+      ({ stored }) => {
+        stored.open.holds = 1;
+        stored.spending = [{ accountId: 'a', held: 5 }];
+      },
+    ],
+    [
+      'an entry is not booked',
+      ['nothing is left open'],
+      ({ stored }) => {
+        stored.open = { holds: 0, pending: 1 };
+      },
+    ],
+    [
       'an answer was not charged',
-      ['every answer is charged once', 'balances are sums of entries', 'balances are sums of entries'],
+      [
+        'ends are told as they are stored',
+        'every answer is charged once',
+        'balances are sums of entries',
+        'balances are sums of entries',
+      ],
       ({ stored }) => void stored.entries.pop(),
     ],
     [

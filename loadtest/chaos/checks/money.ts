@@ -3,7 +3,13 @@ import type { Stored, StoredEntry, StoredGeneration } from './stored.ts';
 import type { Violation } from './violation.ts';
 
 export function checkMoney(stored: Stored): Violation[] {
-  return [...wrongCharges(stored), ...strayEntries(stored), ...wrongBalances(stored), ...wrongUsage(stored)];
+  return [
+    ...wrongCharges(stored),
+    ...strayEntries(stored),
+    ...wrongBalances(stored),
+    ...wrongUsage(stored),
+    ...leftOpen(stored),
+  ];
 }
 
 function wrongCharges({ generations, entries, accounts }: Stored): Violation[] {
@@ -24,16 +30,17 @@ function chargeProblem(
 ): string | undefined {
   const used = (generation.tokensIn ?? 0) + (generation.tokensOut ?? 0);
   if (used === 0) return entries.length === 0 ? undefined : `it used nothing and has ${entries.length} entries`;
-  const [entry, ...more] = entries;
-  if (entry === undefined) return `it used ${used} tokens and has no entry`;
-  if (more.length > 0) return `it has ${entries.length} entries`;
-  if (entry.amount !== used || entry.status !== 'settled')
-    return `it used ${used}, its entry says ${entry.status} ${entry.amount}`;
-  if (owners.get(entry.from) !== generation.userId) return `somebody else paid: account ${entry.from}`;
-  if (entry.conversationId !== generation.conversationId)
-    return `its entry names the conversation ${entry.conversationId}`;
-  if (entry.seq !== generation.ledgerSeq || entry.hash !== generation.ledgerHash)
-    return 'it names another entry of the ledger';
+  if (entries.length === 0) return `it used ${used} tokens and has no entry`;
+  // One of what was granted, one of what was bought.
+  if (new Set(entries.map(({ asset }) => asset)).size < entries.length) return `it has ${entries.length} entries`;
+  const paid = entries.reduce((sum, { amount }) => sum + amount, 0);
+  if (paid !== used) return `it used ${used}, its entries say ${paid}`;
+  for (const entry of entries) {
+    if (entry.status !== 'settled') return `its entry is ${entry.status}`;
+    if (owners.get(entry.from) !== generation.userId) return `somebody else paid: account ${entry.from}`;
+    if (entry.conversationId !== generation.conversationId)
+      return `its entry names the conversation ${entry.conversationId}`;
+  }
   return undefined;
 }
 
@@ -91,4 +98,15 @@ function wrongUsage({ generations, usage }: Stored): Violation[] {
     const detail = `answers used ${tokensIn} in, ${tokensOut} out; counted ${found?.tokensIn ?? 0} in, ${found?.tokensOut ?? 0} out`;
     return [{ invariant: 'usage is the sum of answers', subject: userId, detail }];
   });
+}
+
+/** When nothing runs any more, nothing is set aside, and nothing waits to be booked. */
+function leftOpen({ open, spending }: Stored): Violation[] {
+  const left = Object.entries(open).flatMap(([what, count]): Violation[] =>
+    count === 0 ? [] : [{ invariant: 'nothing is left open', subject: what, detail: `there are ${count}` }],
+  );
+  const held = spending.flatMap(({ accountId, held }): Violation[] =>
+    held === 0 ? [] : [{ invariant: 'nothing is left open', subject: accountId, detail: `${held} tokens are held` }],
+  );
+  return [...left, ...held];
 }

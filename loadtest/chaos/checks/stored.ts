@@ -29,8 +29,6 @@ export type StoredGeneration = {
   errorCode: string | null;
   tokensIn: number | null;
   tokensOut: number | null;
-  ledgerSeq: number | null;
-  ledgerHash: string | null;
 };
 export type StoredConversation = { id: string; userId: string; headMessageId: string | null };
 export type StoredUsage = { userId: string; tokensIn: number; tokensOut: number; conversations: number };
@@ -50,6 +48,9 @@ export type StoredEntry = {
 };
 export type StoredBalance = { accountId: string; asset: string; balance: number };
 export type StoredAccount = { id: string; userId: string | null };
+/** What is set aside, and what is decided and not yet booked: both are nothing when nothing runs. */
+export type StoredOpen = { holds: number; pending: number };
+export type StoredSpending = { accountId: string; held: number };
 
 export type Stored = {
   messages: StoredMessage[];
@@ -59,6 +60,8 @@ export type Stored = {
   entries: StoredEntry[];
   balances: StoredBalance[];
   accounts: StoredAccount[];
+  open: StoredOpen;
+  spending: StoredSpending[];
 };
 
 export async function readStored(ownerUrl: string): Promise<Stored> {
@@ -72,7 +75,7 @@ export async function readStored(ownerUrl: string): Promise<Stored> {
     const generations = await sql<StoredGeneration[]>`
       select id, conversation_id as "conversationId", user_id as "userId", parent_id as "parentId", message_id as "messageId",
         client_request_id as "clientRequestId", epoch, owner, state, finish_reason as "finishReason", error_code as "errorCode",
-        tokens_in as "tokensIn", tokens_out as "tokensOut", ledger_seq::float8 as "ledgerSeq", ledger_hash as "ledgerHash"
+        tokens_in as "tokensIn", tokens_out as "tokensOut"
       from chat.generations`;
     const conversations = await sql<StoredConversation[]>`
       select id, user_id as "userId", head_message_id as "headMessageId" from chat.conversations`;
@@ -88,6 +91,10 @@ export async function readStored(ownerUrl: string): Promise<Stored> {
     const balances = await sql<StoredBalance[]>`
       select account_id as "accountId", asset, balance::float8 as balance from billing.account_balances`;
     const accounts = await sql<StoredAccount[]>`select id, owner_id as "userId" from billing.accounts`;
+    const [open] = await sql<StoredOpen[]>`
+      select (select count(*)::float8 from billing.holds) as holds, (select count(*)::float8 from billing.pending_entries) as pending`;
+    const spending = await sql<StoredSpending[]>`
+      select account_id as "accountId", (held_tokens + held_addon_tokens)::float8 as held from billing.spending`;
     return {
       messages: [...messages],
       generations: [...generations],
@@ -96,19 +103,22 @@ export async function readStored(ownerUrl: string): Promise<Stored> {
       entries: [...entries],
       balances: [...balances],
       accounts: [...accounts],
+      open: open ?? { holds: 0, pending: 0 },
+      spending: [...spending],
     };
   } finally {
     await sql.end({ timeout: 5 });
   }
 }
 
-/** How many answers are still being written. */
+/** How many answers are still being written, or booked. */
 export async function countRunning(ownerUrl: string): Promise<number> {
   const sql = postgres(ownerUrl, { max: 1, onnotice: () => {} });
   try {
     const [row] = await sql<
       { running: number }[]
-    >`select count(*)::int as running from chat.generations where state = 'running'`;
+    >`select (select count(*) from chat.generations where state = 'running')::int
+        + (select count(*) from billing.pending_entries)::int as running`;
     return row?.running ?? 0;
   } finally {
     await sql.end({ timeout: 5 });

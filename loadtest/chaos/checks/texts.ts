@@ -2,7 +2,7 @@
 
 import { type ClientRecord, quoted } from '../people/record.ts';
 import { answerPieces, answerText, findTag } from '../story.ts';
-import type { Stored, StoredMessage } from './stored.ts';
+import type { Stored, StoredEntry, StoredMessage } from './stored.ts';
 import type { Violation } from './violation.ts';
 
 export function checkTexts(record: ClientRecord, stored: Stored): Violation[] {
@@ -60,6 +60,8 @@ function wrongAnswer(message: StoredMessage, byId: ReadonlyMap<string, StoredMes
 function wrongEnds(record: ClientRecord, stored: Stored): Violation[] {
   const generations = new Map(stored.generations.map((one) => [one.id, one]));
   const lengths = new Map(stored.messages.map((one) => [one.id, one.text.length]));
+  // Of the two parts of one that took granted and bought tokens, the first is told.
+  const entries = new Map(stored.entries.toSorted(byAsset).map((one) => [one.generationId, one]));
   return [...record.ends.values()].flatMap((done): Violation[] => {
     const kept = generations.get(done.generationId);
     const told = JSON.stringify([
@@ -71,9 +73,9 @@ function wrongEnds(record: ClientRecord, stored: Stored): Violation[] {
       done.ledger?.hash ?? null,
     ]);
     const length = (kept && lengths.get(kept.messageId)) ?? 0;
-    const found =
-      kept &&
-      JSON.stringify([kept.finishReason, kept.tokensIn, kept.tokensOut, length, kept.ledgerSeq, kept.ledgerHash]);
+    const entry = entries.get(done.generationId);
+    const place = [entry?.seq ?? null, entry?.hash ?? null];
+    const found = kept && JSON.stringify([kept.finishReason, kept.tokensIn, kept.tokensOut, length, ...place]);
     if (told === found) return [];
     return [
       {
@@ -104,3 +106,6 @@ function wholeCharacters(text: string): string {
   const last = text.charCodeAt(text.length - 1);
   return last >= 0xd800 && last <= 0xdbff ? text.slice(0, -1) : text;
 }
+
+/** `token` after `addon_token`. */
+const byAsset = (a: StoredEntry, b: StoredEntry): number => (a.asset < b.asset ? -1 : 1);

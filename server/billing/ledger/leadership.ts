@@ -4,7 +4,7 @@ import type { Database } from '../../../db/client.ts';
 import type { LedgerWriter } from './writer.ts';
 
 /** A leader that has not renewed for so long is held for dead. */
-const LEASE_MS = 5_000;
+const LEASE_MS = 3_000;
 /** Few at a time, so that gateways that reach for the same free shards share them. */
 const TAKE_AT_ONCE = 2;
 
