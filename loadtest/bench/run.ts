@@ -2,6 +2,7 @@
 import { cpus, loadavg } from 'node:os';
 import { measureCpu } from './measures/cpu.ts';
 import { measureFirstToken } from './measures/first-token.ts';
+import { measureLiveLog } from './measures/live-log.ts';
 import { measureMemory } from './measures/memory.ts';
 import { measureThroughput } from './measures/throughput.ts';
 import { measureWorkers } from './measures/workers.ts';
@@ -50,6 +51,8 @@ async function measureServers(options: BenchOptions, measure: Measure): Promise<
     await measure('first-token', () => measureFirstToken(client, model, server, [socketIo, bareUws], options));
     const pushed = options.quick ? [server] : [server, socketIo];
     await measure('throughput', () => measureThroughput(client, model, pushed, options));
+    // Its servers are its own.
+    await measure('live-log', () => measureLiveLog(client, model, options));
   } finally {
     for (const stop of stops) await stop();
   }

@@ -83,8 +83,15 @@ export async function startRelays(model: Model): Promise<Target[]> {
   return targets;
 }
 
+/** What makes a server of a run differ from one that a user starts. */
+export type Variant = { name?: string; env?: Readonly<Record<string, string>>; args?: readonly string[] };
+
 /** The server as a user starts it, in a data folder of its own that is removed afterwards. */
-export async function startServer(model: Model, options: BenchOptions): Promise<Target & { stop(): Promise<void> }> {
+export async function startServer(
+  model: Model,
+  options: BenchOptions,
+  { name = 'tsumugi', env: more = {}, args = [] }: Variant = {},
+): Promise<Target & { stop(): Promise<void> }> {
   const port = await freePort();
   const dataDir = mkdtempSync(join(tmpdir(), 'tsumugi-bench-'));
   const env = {
@@ -94,12 +101,13 @@ export async function startServer(model: Model, options: BenchOptions): Promise<
     OPENAI_API_KEY: 'bench',
     OPENAI_MODEL: 'tsumugi-persona',
     ...serverSettings,
+    ...more,
   };
   const removeData = () => rmSync(dataDir, { recursive: true, force: true });
   try {
     const running = await Running.start({
-      name: 'tsumugi',
-      args: [script('server/main.ts')],
+      name,
+      args: [...args, script('server/main.ts')],
       env,
       core: cores.measured,
       probed: true,
@@ -117,7 +125,7 @@ export async function startServer(model: Model, options: BenchOptions): Promise<
     });
     const pick = (place: number) => prepared.accounts[place % prepared.accounts.length] as Account;
     return {
-      name: 'tsumugi',
+      name,
       running,
       lines: (count, answers) =>
         spread(count).map((from, place) => ({ ...line(pick(place)), ...from, avatarId: prepared.avatars[answers] })),

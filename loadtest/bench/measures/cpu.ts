@@ -16,6 +16,17 @@ export async function measureCpu(
   targets: readonly Target[],
   options: BenchOptions,
 ): Promise<CpuResult> {
+  const { problems, details } = await measureCpuWindows(client, model, targets, options);
+  return { rows: cpuRows(details, model.unitsPerToken), problems, details };
+}
+
+/** The windows of each target by its name, and what went wrong. */
+export async function measureCpuWindows(
+  client: Client,
+  model: Model,
+  targets: readonly Target[],
+  options: BenchOptions,
+): Promise<Omit<CpuResult, 'rows'>> {
   const details: Record<string, Window[]> = Object.fromEntries(targets.map(({ name }) => [name, []]));
   const problems: string[] = [];
   for (let round = 0; round < options.rounds; round++) {
@@ -28,7 +39,7 @@ export async function measureCpu(
       problems.push(...(await closeLoad(load)).problems);
     }
   }
-  return { rows: cpuRows(details, model.unitsPerToken), problems, details };
+  return { problems, details };
 }
 
 /** The first name is the server under test, the others are what it is compared with. */
@@ -63,6 +74,6 @@ function cpuRows(details: Record<string, Window[]>, unitsPerToken: number): Row[
 }
 
 /** Of the ratios of each round: what was measured minutes apart, at another load of the machine, is not divided by each other. */
-function medianRatio(own: readonly number[], others: readonly number[]): number {
+export function medianRatio(own: readonly number[], others: readonly number[]): number {
   return median(own.flatMap((cost, round) => cost / (others[round] ?? Number.NaN)));
 }
