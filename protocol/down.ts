@@ -1,6 +1,7 @@
 /** Every push there is: a new one gets one line here. */
 import type { Static } from 'typebox';
 import * as billing from './billing.ts';
+import * as buying from './billing-purchases.ts';
 import * as chat from './chat.ts';
 import * as gateway from './gateway.ts';
 import * as identity from './identity.ts';
@@ -11,6 +12,7 @@ export const downFrames = [
   identity.signedOut,
   identity.presencePush,
   billing.balancePush,
+  buying.purchasePush,
   chat.messagePush,
   chat.delta,
   chat.snapshot,

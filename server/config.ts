@@ -95,7 +95,33 @@ function checkTogether(values: SettingValues): void {
       `expected less than HARD_BUFFER_BYTES (${values.hardBufferBytes}), got ${values.softBufferBytes}.`,
     );
   }
+  checkPayments(values);
   if (values.nodeEnv === 'production') checkProduction(values);
+}
+
+function checkPayments({
+  stripeMode,
+  stripeSecretKey,
+  stripeWebhookSecret,
+  stripeApiBase,
+  redisUrl,
+}: SettingValues): void {
+  if (stripeMode === 'offline') {
+    if (stripeSecretKey !== undefined)
+      throw new ConfigError('STRIPE_SECRET_KEY', 'expected nothing with STRIPE_MODE=offline, which never asks Stripe.');
+    if (redisUrl !== undefined)
+      throw new ConfigError(
+        'STRIPE_MODE',
+        'expected stripe with REDIS_URL: the offline test payments are for one gateway.',
+      );
+    return;
+  }
+  if ((stripeSecretKey === undefined) !== (stripeWebhookSecret === undefined)) {
+    const missing = stripeSecretKey === undefined ? 'STRIPE_SECRET_KEY' : 'STRIPE_WEBHOOK_SECRET';
+    throw new ConfigError(missing, 'expected a value as well: key and webhook secret belong together.');
+  }
+  if (stripeApiBase !== undefined && new URL(stripeApiBase).pathname !== '/')
+    throw new ConfigError('STRIPE_API_BASE', 'expected scheme, host and port alone, without a path.');
 }
 
 /** Generated secrets live and die with one folder on one machine: nothing to run a service on. */
@@ -106,6 +132,10 @@ function checkProduction(values: SettingValues): void {
       'expected keys of your own: NODE_ENV=production does not start with generated secrets.',
     );
   }
+  if (values.stripeMode === 'offline')
+    throw new ConfigError('STRIPE_MODE', 'expected stripe in production: offline payments are tests, nobody pays.');
+  if (values.stripeApiBase?.startsWith('http:') === true)
+    throw new ConfigError('STRIPE_API_BASE', 'expected https in production: the secret key travels there.');
   if (values.argonMemoryKib < 19_456)
     throw new ConfigError('ARGON_MEMORY_KIB', `expected at least 19456 in production, got ${values.argonMemoryKib}.`);
   if (values.argonPasses < 2)

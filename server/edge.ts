@@ -1,5 +1,6 @@
 /** Puts the gateway together: every handler, every route, the page; and how all of it ends. Wiring only. */
 import { billingFrames } from './billing/frames.ts';
+import { purchaseFrames } from './billing/purchases/frames.ts';
 import { chatFrames } from './chat/frames.ts';
 import type { Clock } from './clock.ts';
 import { companionFrames } from './companion/frames.ts';
@@ -115,7 +116,7 @@ function busyNow(hub: Services['hub']): (connection: Connection) => boolean {
 }
 
 function allHandlers(
-  { identity, billing, companion, chat, turns, traces }: Services,
+  { identity, billing, money, companion, chat, turns, traces }: Services,
   presence: UserPresence,
   clock: Clock,
 ): AllHandlers {
@@ -123,6 +124,7 @@ function allHandlers(
     ...gatewayFrames(clock),
     ...identityFrames(identity, presence),
     ...billingFrames(billing),
+    ...purchaseFrames(money),
     ...companionFrames(companion),
     ...chatFrames(chat, turns, traces),
   };
@@ -142,8 +144,9 @@ function openPresence({ config, storage, services, clock, log }: Parts, gateway:
   });
 }
 
-function chores({ identity, billing, hub }: Services, gateway: Gateway) {
+function chores({ identity, billing, hub, money }: Services, gateway: Gateway) {
   return [
+    ...money.chores(),
     {
       // Far more often than a hold lives: an answer that runs keeps its tokens, one that nobody runs gives them back.
       name: 'holds',

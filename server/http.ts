@@ -65,6 +65,8 @@ export type Route = {
   checksItself?: Exclude<RouteAuth, 'none'> | 'bearer or cookie';
   /** Largest body in bytes; default is the server's (64 KB). */
   maxBodyBytes?: number;
+  /** Gets the bytes alone (`rawBody`), whatever they say they are: nothing is parsed before the route has checked who sent them. */
+  takesBytes?: boolean;
   handle(request: RouteRequest, params: Readonly<Record<string, string>>): Promise<HttpReply> | HttpReply;
 };
 

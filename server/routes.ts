@@ -1,4 +1,5 @@
 /** Every HTTP route there is, put together: accounts, operators, health, documents. Wiring only. */
+import { purchaseAdminCalls } from './billing/purchases/admin.ts';
 import type { Clock } from './clock.ts';
 import { type Config, isLoopback } from './config.ts';
 import type { PromiseFacts } from './docs/promises.ts';
@@ -38,7 +39,7 @@ export function allRoutes({
   drain,
   promises,
 }: Parts): Route[] {
-  const { identity, model } = services;
+  const { identity, model, money } = services;
   const routes = [
     ...authRoutes(identity, {
       secureCookies: config.tls || !isLoopback(config.host),
@@ -52,15 +53,19 @@ export function allRoutes({
       isDraining,
       metricsToken: config.metricsToken,
     }),
-    ...adminRoutes({
-      db: storage.db,
-      clock,
-      authenticator: identity.authenticator,
-      ...liveParts(services, gateway),
-      accounts: identity.admin,
-      networkOf,
-      drain,
-    }),
+    ...money.routes(),
+    ...adminRoutes(
+      {
+        db: storage.db,
+        clock,
+        authenticator: identity.authenticator,
+        ...liveParts(services, gateway),
+        accounts: identity.admin,
+        networkOf,
+        drain,
+      },
+      [...purchaseAdminCalls(money.purchases, money.tickets)],
+    ),
   ];
   return [...routes, ...docsRoutes(routes, promises)];
 }

@@ -1,8 +1,10 @@
 /** Puts the domains together: each gets what it needs of those to its left, as narrow interfaces. Wiring only, no rules. */
 import { join } from 'node:path';
 import { ColumnKeys, openMasterKeys } from '../db/keys/column-keys.ts';
+import type { Push } from '../protocol/down.ts';
 import { WorkerPool } from '../workers/pool.ts';
 import { BillingService } from './billing/service.ts';
+import { openMoney } from './billing/stripe/open-money.ts';
 import type { Presence, TokenMeter } from './chat/needs.ts';
 import { type ChatOptions, createChat } from './chat/start-chat.ts';
 import type { Clock } from './clock.ts';
@@ -55,6 +57,17 @@ export async function startServices(parts: Parts) {
   );
   await billing.start();
   lifecycle.add('billing', billing, (running) => running.stop());
+  // Those who are told are known by the chat engine, which is made later.
+  const told: { tell(userId: string, push: Push): void } = { tell() {} };
+  const money = await openMoney({
+    config,
+    db,
+    ledger: billing.ledger,
+    clock,
+    log,
+    lifecycle,
+    tell: (userId, push) => told.tell(userId, push),
+  });
   const identity = new IdentityService({
     db,
     live,
@@ -104,9 +117,10 @@ export async function startServices(parts: Parts) {
     { db, live, model, meter, billing, memory, partners: companion, presence: edge, clock, log, metrics: metrics.chat },
     chatOptions(config, storage),
   );
+  told.tell = (userId, push) => chat.audience.tell(userId, push);
   await chat.start();
   lifecycle.add('chat', chat, (running) => running.stop());
-  return { pool, model, keys, identity, billing, memory, companion, ...chat };
+  return { pool, model, keys, identity, billing, money, memory, companion, ...chat };
 }
 
 function chatOptions(config: Config, storage: Storage): ChatOptions {

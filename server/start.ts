@@ -48,6 +48,7 @@ export async function startServer(
   gateway = opened.gateway;
   const { port } = await opened.gateway.listen(config.port, config.host);
   const url = `${config.tls ? 'https' : 'http'}://${shownHost(config.host)}:${port}`;
+  services.money.listening(url);
   storage.announce(url);
   log.info({ url, storage: storage.describe, model: services.model.defaultModel }, 'ready');
   return { url, drain: () => opened.drain(), reloadKeys: () => services.keys.ring.reload() };

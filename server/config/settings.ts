@@ -2,6 +2,7 @@
 import { limits } from './groups/limits.ts';
 import { model } from './groups/model.ts';
 import { operation } from './groups/operation.ts';
+import { payments } from './groups/payments.ts';
 import { start } from './groups/start.ts';
 import { stores } from './groups/stores.ts';
 import type { Setting } from './setting.ts';
@@ -11,6 +12,7 @@ export const settingGroups = [
   { title: 'Start', settings: start },
   { title: 'Stores and keys', settings: stores },
   { title: 'Model', settings: model },
+  { title: 'Payments', settings: payments },
   { title: 'Limits', settings: limits },
   { title: 'Operation', settings: operation },
 ] as const;
@@ -19,6 +21,7 @@ export const settings = {
   ...start,
   ...stores,
   ...model,
+  ...payments,
   ...limits,
   ...operation,
 };

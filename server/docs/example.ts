@@ -46,6 +46,9 @@ const byName: Readonly<Record<string, unknown>> = {
   accessToken: 'tsa_…',
   refreshToken: 'tsr_…',
   ticket: 'tst_…',
+  currency: 'jpy',
+  amountMinor: 500,
+  requestKey: 'buy-0001',
 };
 
 /** @param complete false leaves out what is optional, so that an example of a command stays short. */

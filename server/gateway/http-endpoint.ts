@@ -109,7 +109,7 @@ export class HttpEndpoint {
       const [bytes, caller] = await Promise.all([body, this.#caller(route, request)]);
       request.rawBody = bytes;
       if (caller !== undefined) request.caller = caller;
-      readJson(request, match);
+      if (route.takesBytes !== true) readJson(request, match);
     } else {
       const caller = await this.#caller(route, request);
       if (caller !== undefined) request.caller = caller;

@@ -1,0 +1,102 @@
+/** `SubscriptionGateway` by Stripe. */
+import type Stripe from 'stripe';
+import type { Provider } from '../../../db/billing/purchases/payments.ts';
+import { ProviderError } from '../purchases/gateway.ts';
+import type { Price } from '../purchases/product.ts';
+import type { SubscriptionFacts, SubscriptionGateway, SubscriptionStatus } from '../purchases/subscription-gateway.ts';
+import { ask, askFor } from './client.ts';
+import { idOf, meta, productOf } from './gateway.ts';
+
+export class StripeSubscriptions implements SubscriptionGateway {
+  readonly #stripe: Stripe;
+  readonly #provider: Provider;
+
+  constructor(stripe: Stripe, provider: Provider) {
+    this.#stripe = stripe;
+    this.#provider = provider;
+  }
+
+  async read(subscriptionId: string): Promise<SubscriptionFacts | undefined> {
+    const found = await askFor(this.#stripe.subscriptions.retrieve(subscriptionId));
+    if (found === undefined) return undefined;
+    const [item] = found.items.data;
+    if (item === undefined) return undefined;
+    return {
+      provider: this.#provider,
+      subscriptionId,
+      customerId: idOf(found.customer),
+      product: productOf(found.metadata),
+      status: statusOf(found.status),
+      periodStartMs: item.current_period_start * 1000,
+      periodEndMs: item.current_period_end * 1000,
+      cancelAtPeriodEnd: found.cancel_at_period_end || found.cancel_at === item.current_period_end,
+      canceledAtMs: found.canceled_at === null ? null : found.canceled_at * 1000,
+      endedAtMs: found.ended_at === null ? null : found.ended_at * 1000,
+      createdAtMs: found.created * 1000,
+    };
+  }
+
+  async change(
+    subscriptionId: string,
+    to: { product: { type: string; id: string }; price: Price; requestKey: string },
+  ): Promise<void> {
+    const { product, price, requestKey } = to;
+    const { currency, amountMinor: unit_amount, interval } = price;
+    if (interval === null) throw new Error('A subscription needs a price with an interval.');
+    const found = await ask(this.#stripe.subscriptions.retrieve(subscriptionId));
+    const [item] = found.items.data;
+    if (item === undefined) throw new ProviderError('subscription_without_items', false);
+    const price_data = {
+      currency,
+      unit_amount,
+      product: await this.#productId(product, price),
+      recurring: { interval },
+    };
+    await ask(
+      this.#stripe.subscriptions.update(
+        subscriptionId,
+        {
+          items: [{ id: item.id, price_data, quantity: 1 }],
+          metadata: { [meta.productType]: product.type, [meta.productId]: product.id },
+          proration_behavior: 'always_invoice',
+          cancel_at_period_end: false,
+        },
+        { idempotencyKey: `change:${subscriptionId}:${requestKey}` },
+      ),
+    );
+  }
+
+  async setCancelAtPeriodEnd(subscriptionId: string, cancel: boolean): Promise<void> {
+    await ask(this.#stripe.subscriptions.update(subscriptionId, { cancel_at_period_end: cancel }));
+  }
+
+  async cancelNow(subscriptionId: string): Promise<void> {
+    try {
+      await ask(this.#stripe.subscriptions.cancel(subscriptionId));
+    } catch (error) {
+      // Ended already: what was wanted.
+      if (!(error instanceof ProviderError && error.code === 'resource_missing')) throw error;
+    }
+  }
+
+  /** A product of the provider for each thing of ours, under an id of ours. */
+  async #productId({ type, id }: { type: string; id: string }, { name }: Price): Promise<string> {
+    const productId = `tsumugi_${type}_${id}`.replaceAll(/[^A-Za-z0-9_-]/g, '_');
+    const known = await askFor(this.#stripe.products.retrieve(productId));
+    if (known !== undefined) return known.id;
+    try {
+      return (await ask(this.#stripe.products.create({ id: productId, name: name.en }))).id;
+    } catch (error) {
+      // Another gateway was faster.
+      if (error instanceof ProviderError && error.code === 'resource_already_exists') return productId;
+      throw error;
+    }
+  }
+}
+
+function statusOf(status: string): SubscriptionStatus {
+  const known: readonly SubscriptionStatus[] = ['trialing', 'active', 'past_due', 'unpaid', 'paused', 'canceled'];
+  if (status === 'incomplete_expired') return 'canceled';
+  // What Stripe adds one day gives no rights until it is known here.
+  return known.find((one) => one === status) ?? 'incomplete';
+}
