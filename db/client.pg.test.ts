@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { jsonb, pgSchema, timestamp, uuid } from 'drizzle-orm/pg-core';
 import postgres from 'postgres';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Database, type Tx } from './client.ts';
 import { createTestDatabase, type TestDatabase } from './testing/postgres.ts';
 
@@ -158,4 +158,98 @@ test.each([
   } finally {
     await sql.end();
   }
+});
+
+describe('a transaction in one round trip', () => {
+  const noteOf = async (userId: string) =>
+    (await owner<{ note: unknown }[]>`select note from app.probe where user_id = ${userId}`)[0]?.note;
+  const setNote = async (tx: Tx, note: number) => {
+    const rows = await tx.sql`update app.probe set note = ${tx.sql.json(note)} returning note`;
+    return rows.map((row) => row['note']);
+  };
+
+  test('does what it is asked in order and as that person, and commits', async () => {
+    for (const note of [1, 2]) {
+      const [first, second, ids] = await single.asUserAtOnce(ann, (tx) =>
+        Promise.all([setNote(tx, note), setNote(tx, note + 10), seen(tx)]),
+      );
+      expect([first, second, ids]).toEqual([[note], [note + 10], [ann]]);
+      expect(await noteOf(ann)).toBe(note + 10);
+    }
+    expect(await single.asService(seen)).toEqual([]);
+  });
+
+  test('knows a part of a query from a query', async () => {
+    const [row] = await single.asUserAtOnce(ann, (tx) => {
+      const mine = tx.sql`user_id = ${ann}`;
+      return tx.sql<{ n: number }[]>`select count(*)::int as n from app.probe where ${mine}`;
+    });
+    expect(row).toEqual({ n: 1 });
+  });
+
+  test('leaves nothing when one query fails, the first or the last', async () => {
+    const fail = async (tx: Tx) => tx.sql`select 1 / 0`;
+    const works: ((tx: Tx) => Promise<unknown>)[] = [
+      (tx) => Promise.all([setNote(tx, 77), fail(tx)]),
+      (tx) => Promise.all([fail(tx), setNote(tx, 77)]),
+    ];
+    for (const work of works) {
+      await expect(single.asUserAtOnce(ann, work)).rejects.toMatchObject({ code: '22012' });
+      expect(await noteOf(ann)).not.toBe(77);
+    }
+    expect(await single.asUser(ann, seen)).toEqual([ann]);
+  });
+
+  test('leaves nothing when a query cannot even be sent, or the work throws behind its first query', async () => {
+    const unsendable = async (tx: Tx) => tx.sql`select ${undefined as never}`;
+    await expect(
+      single.asUserAtOnce(ann, (tx) => Promise.all([setNote(tx, 78), unsendable(tx)])),
+    ).rejects.toMatchObject({ code: 'UNDEFINED_VALUE' });
+    await expect(
+      single.asUserAtOnce(ann, async (tx) => {
+        void setNote(tx, 78).catch(() => {});
+        throw new Error('changed my mind');
+      }),
+    ).rejects.toThrow('changed my mind');
+    expect(await noteOf(ann)).not.toBe(78);
+    expect(await single.asUser(ann, seen)).toEqual([ann]);
+  });
+
+  test('refuses what is asked after an await', async () => {
+    await expect(
+      single.asUserAtOnce(ann, async (tx) => {
+        await seen(tx);
+        return setNote(tx, 79);
+      }),
+    ).rejects.toThrow('too late');
+    expect(await noteOf(ann)).not.toBe(79);
+  });
+
+  test('a failure at the commit is a failure', async () => {
+    await owner.unsafe(`
+      CREATE FUNCTION app.refuse_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'late'; END $$;
+      CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON app.probe DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION app.refuse_late();`);
+    try {
+      await expect(single.asUserAtOnce(ann, (tx) => setNote(tx, 80))).rejects.toThrow('late');
+    } finally {
+      await owner.unsafe('DROP TRIGGER late ON app.probe');
+    }
+    expect(await noteOf(ann)).not.toBe(80);
+    expect(await single.asUser(ann, seen)).toEqual([ann]);
+  });
+
+  test('that loses its connection is an error; the next one works', async () => {
+    const pid = (await single.asUser(ann, (tx) => tx.sql<{ pid: number }[]>`select pg_backend_pid() as pid`))[0]?.pid;
+    const cut = single.asUserAtOnce(ann, (tx) => Promise.all([tx.sql`select pg_sleep(5)`, setNote(tx, 81)]));
+    cut.catch(() => {});
+    while (true) {
+      const [row] =
+        await owner`select pg_terminate_backend(pid) as cut from pg_stat_activity where pid = ${pid ?? 0} and query like '%pg_sleep%'`;
+      if (row?.['cut']) break;
+    }
+    await expect(cut).rejects.toThrow();
+    expect(await single.asUser(ann, seen)).toEqual([ann]);
+    expect(await noteOf(ann)).not.toBe(81);
+  });
 });

@@ -6,7 +6,7 @@ import { PgDatabase, PgDialect } from 'drizzle-orm/pg-core';
 import { type PostgresJsQueryResultHKT, PostgresJsSession } from 'drizzle-orm/postgres-js';
 import type postgres from 'postgres';
 import { type ConnectionOptions, ConnectionPool } from './connections.ts';
-import { type Role, transact } from './transaction.ts';
+import { type Role, transact, transactAtOnce } from './transaction.ts';
 
 type Orm = PgDatabase<PostgresJsQueryResultHKT, Record<string, never>>;
 
@@ -77,6 +77,16 @@ export class Database {
   /** A person's own transaction: sees his rows and what is published. */
   asUser<T>(userId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.#begin('user', userId, work);
+  }
+
+  /**
+   * A person's own transaction in one round trip: `work` asks everything before its first `await`, and the COMMIT goes with it.
+   * For what every turn waits for.
+   */
+  asUserAtOnce<T>(userId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#pool.use((connection) =>
+      transactAtOnce(connection, { role: 'user', userId }, (sql) => work(new Transaction(sql))),
+    );
   }
 
   /** An operator's transaction. The caller has checked the role. */

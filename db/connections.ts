@@ -11,6 +11,7 @@ export type ConnectionOptions = postgres.Options<Record<string, never>>;
 
 export class Connection {
   readonly sql: postgres.Sql;
+  #open = false;
   #lost: Error | undefined;
   /** Rejects what runs now. A promise of the loss to race against would keep every result until the connection ends. */
   readonly #running = new Set<(reason: Error) => void>();
@@ -28,6 +29,11 @@ export class Connection {
     } as unknown as ConnectionOptions);
   }
 
+  /** True once something has been done with it. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   get isLost(): boolean {
     return this.#lost !== undefined;
   }
@@ -41,9 +47,13 @@ export class Connection {
     if (this.#lost !== undefined) return Promise.reject(this.#lost);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#running.add(reject);
-    const forget = () => this.#running.delete(reject);
     const working = (async () => work(this.sql))();
-    working.then(resolve, reject).finally(forget);
+    working
+      .then((value) => {
+        this.#open = true;
+        resolve(value);
+      }, reject)
+      .finally(() => this.#running.delete(reject));
     return promise;
   }
 
@@ -95,6 +105,11 @@ export class ConnectionPool {
     } finally {
       this.#giveBack(connection);
     }
+  }
+
+  /** Opens connections up to `max` and runs `work` once on each, so that nobody waits for a first time later. */
+  async warmUp(work: (connection: Connection) => Promise<unknown>): Promise<void> {
+    await Promise.all(Array.from({ length: this.#max }, () => this.use(work)));
   }
 
   /** Waits for what runs, at most `timeoutS` seconds; who waits for a connection is refused. */
