@@ -174,6 +174,38 @@ function logContract(get: () => StoreUnderTest): void {
     expect(await one.readLog(ids[999] ?? '', -1)).toHaveLength(2);
   });
 
+  test('takes first pieces again as the same, alone or among others', async () => {
+    const { one, other } = get();
+    const [a, b, c] = [randomUUID(), randomUUID(), randomUUID()];
+    await one.appendLog([piece(a, 0)]);
+    expect(await one.appendLog([piece(a, 0), piece(b, 0), piece(b, 1), piece(c, 0)])).toEqual({
+      refused: [],
+      lost: [],
+    });
+    expect(await one.appendLog([piece(c, 1), piece(a, 0), piece(a, 1), piece(b, 0)])).toEqual({
+      refused: [],
+      lost: [],
+    });
+    for (const id of [a, b, c]) expect(await other.readLog(id, -1)).toEqual([piece(id, 0), piece(id, 1)]);
+  });
+
+  test('has the first piece of an answer that is fenced at the same moment, or refuses it', async () => {
+    const { one, other } = get();
+    for (let round = 0; round < 20; round++) {
+      const ids = Array.from({ length: 4 }, () => randomUUID());
+      const [appended] = await Promise.all([
+        one.appendLog(ids.map((id) => piece(id, 0))),
+        ...ids.map((id) => other.fenceLog(id, 2)),
+      ]);
+      for (const id of ids) {
+        const stored = (await other.readLog(id, -1)).length === 1;
+        expect(appended).toEqual({ refused: expect.any(Array), lost: [] });
+        expect(appended.refused.includes(id)).toBe(!stored);
+        expect(await one.appendLog([piece(id, 1)])).toEqual({ refused: [id], lost: [] });
+      }
+    }
+  });
+
   test('refuses an older epoch, and only that', async () => {
     const { one, other } = get();
     const [a, b] = [randomUUID(), randomUUID()];

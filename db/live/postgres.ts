@@ -107,9 +107,37 @@ export class PostgresLiveStore implements LiveStore {
     return { retryAfterMs: Math.ceil(row?.wait ?? 0) };
   }
 
-  async appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[]; lost: string[] }> {
-    if (pieces.length === 0) return { refused: [], lost: [] };
-    return this.#append(pieces);
+  async appendLog(pieces: readonly LogPiece[]): Promise<Appended> {
+    const { beginnings, others } = parted(pieces);
+    if (beginnings.length === 0) return others.length === 0 ? { refused: [], lost: [] } : this.#append(others);
+    const [begun, appended] = await Promise.all([
+      this.#begin(beginnings),
+      others.length === 0 ? undefined : this.#append(others),
+    ]);
+    if (appended === undefined) return begun;
+    return { refused: [...begun.refused, ...appended.refused], lost: [...begun.lost, ...appended.lost] };
+  }
+
+  /**
+   * The first words of answers, which somebody waits for: written with one plain statement. Nobody needs a lock: whoever fences such
+   * a log at the same moment meets the same key of its head, so that one waits for the other's commit.
+   */
+  async #begin(pieces: readonly LogPiece[]): Promise<Appended> {
+    const ids = arrayOf(pieces, (piece) => quoted(toStored(piece.generationId)));
+    const texts = arrayOf(pieces, (piece) => quoted(toStored(piece.text)));
+    const rows = await this.#ask(
+      (sql) => sql<{ id: string }[]>`
+        with pieces as (select * from unnest(${ids}::text::text[], ${texts}::text::text[]) as p (id, text)),
+        heads as (insert into live.log_heads (generation_id, epoch) select id, 1 from pieces order by id
+          on conflict (generation_id) do nothing returning generation_id)
+        insert into live.log_pieces (generation_id, seq, epoch, at_offset, piece)
+        select h.generation_id, 0, 1, 0, p.text from heads h join pieces p on p.id = h.generation_id
+        returning generation_id as id`,
+    );
+    if (rows.length === pieces.length) return { refused: [], lost: [] };
+    // A log that is there already: a second try, or somebody else's.
+    const begun = new Set(rows.map(({ id }) => fromStored(id)));
+    return this.#append(pieces.filter(({ generationId }) => !begun.has(generationId)));
   }
 
   async fenceLog(generationId: string, epoch: number): Promise<void> {
@@ -117,7 +145,7 @@ export class PostgresLiveStore implements LiveStore {
     await this.#append([{ generationId, epoch, seq: -1, offset: 0, text: '' }]);
   }
 
-  async #append(pieces: readonly LogPiece[]): Promise<{ refused: string[]; lost: string[] }> {
+  async #append(pieces: readonly LogPiece[]): Promise<Appended> {
     // The hottest path there is: the arrays are written here, because the driver looks at every element.
     const ids = arrayOf(pieces, (piece) => quoted(toStored(piece.generationId)));
     const epochs = arrayOf(pieces, (piece) => piece.epoch);
@@ -265,6 +293,20 @@ export class PostgresLiveStore implements LiveStore {
   ) {
     return this.#pool.use(async ({ sql }) => query(sql));
   }
+}
+
+type Appended = { refused: string[]; lost: string[] };
+
+/** First pieces of first owners, each alone of its answer, and everything else in its order. */
+function parted(pieces: readonly LogPiece[]): { beginnings: LogPiece[]; others: readonly LogPiece[] } {
+  const isFirst = ({ seq, epoch, offset }: LogPiece) => seq === 0 && epoch === 1 && offset === 0;
+  const firsts = pieces.filter(isFirst);
+  if (firsts.length === 0) return { beginnings: [], others: pieces };
+  const counts = new Map<string, number>();
+  for (const { generationId } of pieces) counts.set(generationId, (counts.get(generationId) ?? 0) + 1);
+  const beginnings = firsts.filter(({ generationId }) => counts.get(generationId) === 1);
+  const begun = new Set(beginnings);
+  return { beginnings, others: pieces.filter((piece) => !begun.has(piece)) };
 }
 
 /** What a full bucket answers. */

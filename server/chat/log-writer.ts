@@ -1,6 +1,7 @@
 /**
  * Writes the text of all running answers into the live log, in batches, before any reader sees it. The first text of an answer
- * goes out at once; after that, pieces are rolled up. One piece of an answer is on its way at a time; batches overlap.
+ * goes out at once, or with all others that came while two such writes are on their way; after that, pieces are rolled up. One piece
+ * of an answer is on its way at a time; batches overlap.
  */
 import type { Clock, Timer } from '../clock.ts';
 import type { Generation } from './generation.ts';
@@ -14,6 +15,8 @@ export type LogWriterEvents = {
 };
 
 const RETRY_MS = 200;
+/** Writes of first words that may be on their way before the next ones wait for each other. */
+const BEGINNINGS_AT_ONCE = 2;
 
 export class LogWriter {
   readonly #log: TextLog;
@@ -23,9 +26,11 @@ export class LogWriter {
   readonly #report: { log: ChatLog; metrics: ChatMetrics };
   /** Waiting for the roll-up. */
   #dirty = new Set<Generation>();
-  /** Waiting for the end of this turn of the event loop. */
+  /** Waiting for the end of this turn of the event loop, or for a write of first words to come back. */
   #urgent = new Set<Generation>();
+  #scheduled = false;
   #timer: Timer | undefined;
+  #beginningsOnTheirWay = 0;
 
   constructor(
     log: TextLog,
@@ -43,15 +48,36 @@ export class LogWriter {
 
   /** Text has come or the stream has ended. `urgent` does not wait for the roll-up. */
   note(generation: Generation, urgent: boolean): void {
-    if (urgent) {
+    if (urgent && generation.lastSeq === -1 && generation.end === undefined) {
+      this.#noteBeginning(generation);
+    } else if (urgent) {
       // After the reads of this turn of the event loop, so that answers that begin together are written together. The others
       // keep their roll-up: with hundreds of answers some are always urgent.
-      if (this.#urgent.size === 0) setImmediate(() => this.#flushUrgent());
       this.#urgent.add(generation);
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      setImmediate(() => {
+        this.#scheduled = false;
+        void this.#flushUrgent();
+      });
     } else {
       this.#dirty.add(generation);
       this.#timer ??= this.#clock.after(this.#rollUpMs, () => this.#flushDirty());
     }
+  }
+
+  /** When whoever brought the text has brought all of it: behind the callback, before the event loop turns. */
+  #noteBeginning(generation: Generation): void {
+    this.#urgent.add(generation);
+    if (this.#beginningsOnTheirWay >= BEGINNINGS_AT_ONCE) return;
+    this.#beginningsOnTheirWay += 1;
+    queueMicrotask(() => {
+      void this.#flushUrgent().then(() => {
+        this.#beginningsOnTheirWay -= 1;
+        const [waiting] = this.#urgent;
+        if (waiting !== undefined) this.#noteBeginning(waiting);
+      });
+    });
   }
 
   /** Writes again what the store may have lost. While a model is silent, nothing else would notice. */
@@ -61,27 +87,28 @@ export class LogWriter {
     if (lost.length > 0) await this.#restore(all, lost);
   }
 
-  #flushUrgent(): void {
+  #flushUrgent(): Promise<void> {
     const due = this.#urgent;
     this.#urgent = new Set();
-    this.#flush(due);
+    return this.#flush(due);
   }
 
   #flushDirty(): void {
     this.#timer = undefined;
     const due = this.#dirty;
     this.#dirty = new Set();
-    this.#flush(due);
+    void this.#flush(due);
   }
 
-  #flush(due: Iterable<Generation>): void {
+  /** Never rejects; resolves when it is written, or will be tried again. */
+  async #flush(due: Iterable<Generation>): Promise<void> {
     const batch: Generation[] = [];
     for (const generation of due) {
       if (generation.takePiece() !== undefined) batch.push(generation);
       // One with a piece on its way is noted again when that has arrived.
       else if (generation.drained) this.#events.written(generation);
     }
-    if (batch.length > 0) void this.#write(batch);
+    if (batch.length > 0) await this.#write(batch);
   }
 
   async #write(batch: Generation[]): Promise<void> {
