@@ -1,5 +1,4 @@
 /** Every HTTP route there is, put together: accounts, operators, health, documents. Wiring only. */
-import { billingAdminCalls } from './billing/admin.ts';
 import { purchaseAdminCalls } from './billing/purchases/admin.ts';
 import type { Clock } from './clock.ts';
 import { type Config, isLoopback } from './config.ts';
@@ -40,7 +39,7 @@ export function allRoutes({
   drain,
   promises,
 }: Parts): Route[] {
-  const { identity, model, billing, money } = services;
+  const { identity, model, money } = services;
   const routes = [
     ...authRoutes(identity, {
       secureCookies: config.tls || !isLoopback(config.host),
@@ -65,15 +64,7 @@ export function allRoutes({
         networkOf,
         drain,
       },
-      [
-        ...billingAdminCalls({
-          db: storage.db,
-          clock,
-          ledger: billing.ledger,
-          reversalLimitTokens: config.reversalLimitTokens,
-        }),
-        ...purchaseAdminCalls(money.purchases, money.tickets),
-      ],
+      [...purchaseAdminCalls(money.purchases, money.tickets)],
     ),
   ];
   return [...routes, ...docsRoutes(routes, promises)];

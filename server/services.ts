@@ -48,7 +48,7 @@ export async function startServices(parts: Parts) {
     db,
     pool,
     clock,
-    { signUpGrantTokens: config.signUpGrantTokens },
+    { signUpGrantTokens: config.signUpGrantTokens, mode: config.billingMode },
     {
       side: storage.side,
       log,
@@ -125,13 +125,14 @@ export async function startServices(parts: Parts) {
 
 function chatOptions(config: Config, storage: Storage): ChatOptions {
   const { rollUpMs, liveLogKeepMs: keepMs, maxRunningGenerationsPerUser: maxRunningPerUser, failover } = config;
-  const { maxOutputTokens, historyTokens, memoryTokens, redisUrl } = config;
+  const { billingMode, maxOutputTokens, historyTokens, memoryTokens, redisUrl } = config;
   const { alone } = storage;
   const manyGateways = redisUrl !== undefined;
   return {
     rollUpMs,
     keepMs,
     maxRunningPerUser,
+    billingMode,
     maxOutputTokens,
     historyTokens,
     memoryTokens,

@@ -68,16 +68,9 @@ export async function listConversations(
 }
 
 /** Moves the selection and counts the revision up; call it under the lock. Returns the new revision. */
-export async function moveHead(
-  tx: Tx,
-  conversationId: string,
-  headMessageId: string,
-  change: { at?: Date; title?: string } = {},
-): Promise<number> {
+export async function moveHead(tx: Tx, conversationId: string, headMessageId: string): Promise<number> {
   const rows = await tx.sql<{ revision: number }[]>`
-    update chat.conversations set head_message_id = ${headMessageId}, revision = revision + 1,
-      last_message_at = coalesce(${change.at?.toISOString() ?? null}::timestamptz, last_message_at),
-      title = case when title = '' then coalesce(${change.title ?? null}, '') else title end
+    update chat.conversations set head_message_id = ${headMessageId}, revision = revision + 1
     where id = ${conversationId} returning revision`;
   return rows[0]?.revision ?? 0;
 }

@@ -9,31 +9,6 @@ const COLUMNS = `g.id, g.conversation_id as "conversationId", g.user_id as "user
   g.error_code as "errorCode", g.tokens_in as "tokensIn", g.tokens_out as "tokensOut",
   (select c.avatar_id from chat.conversations c where c.id = g.conversation_id) as "avatarId"`;
 
-export type NewGeneration = {
-  id: string;
-  conversationId: string;
-  userId: string;
-  payeeUserId: string | null;
-  parentId: string;
-  messageId: string;
-  clientRequestId: string | null;
-  owner: string;
-  model: string;
-  trace: unknown;
-  promptTokens: number;
-  firstTurn: boolean;
-  createdAt: Date;
-};
-
-export async function insertGeneration(tx: Tx, row: NewGeneration): Promise<void> {
-  await tx.sql`
-    insert into chat.generations (id, conversation_id, user_id, payee_user_id, parent_id, message_id, client_request_id, owner, model,
-      trace_json, prompt_tokens, first_turn, created_at)
-    values (${row.id}, ${row.conversationId}, ${row.userId}, ${row.payeeUserId}, ${row.parentId}, ${row.messageId},
-      ${row.clientRequestId}, ${row.owner}, ${row.model}, ${tx.sql.json(row.trace as never)}, ${row.promptTokens}, ${row.firstTurn},
-      ${row.createdAt.toISOString()})`;
-}
-
 /** A generation that the caller may see. */
 export async function findGeneration(tx: Tx, generationId: string): Promise<GenerationRow | undefined> {
   const rows = await tx.sql<GenerationRow[]>`

@@ -69,24 +69,6 @@ export async function findRole(
   return rows[0]?.role;
 }
 
-export type NewUserMessage = {
-  id: string;
-  conversationId: string;
-  userId: string;
-  parentId: string | null;
-  text: string;
-  tokenCount: number;
-  clientMessageId: string | null;
-  createdAt: Date;
-};
-
-export async function insertUserMessage(tx: Tx, row: NewUserMessage): Promise<void> {
-  await tx.sql`
-    insert into chat.messages (id, conversation_id, user_id, parent_id, role, text, token_count, client_message_id, created_at)
-    values (${row.id}, ${row.conversationId}, ${row.userId}, ${row.parentId}, 'user', ${row.text}, ${row.tokenCount},
-      ${row.clientMessageId}, ${row.createdAt.toISOString()})`;
-}
-
 /** The newest end below a message: at every fork the newest child. */
 export async function newestEnd(tx: Tx, conversationId: string, messageId: string): Promise<string> {
   const rows = await tx.sql<{ id: string }[]>`
@@ -132,14 +114,6 @@ export async function insertAnswers(tx: Tx, rows: readonly NewAnswer[]): Promise
       ${pick((r) => r.createdAt.toISOString())}::timestamptz[])
       as a (id, conversation_id, user_id, parent_id, text, token_count, generation_id, finish_reason, tokens_in, tokens_out,
         source_refs, created_at)`;
-}
-
-/** The branches at one place of the tree, in order of creation. */
-export async function findSiblings(tx: Tx, conversationId: string, parentId: string | null): Promise<string[]> {
-  const rows = await tx.sql<{ id: string }[]>`
-    select id from chat.messages where conversation_id = ${conversationId} and parent_id is not distinct from ${parentId}::uuid
-    order by created_at, id`;
-  return rows.map((row) => row.id);
 }
 
 /** Texts of messages of one conversation, by id. */

@@ -66,7 +66,22 @@ export type Settled = {
   entry: { shard: number; seq: number; hash: string } | undefined;
   balance: number;
 };
+export type Hold = {
+  generationId: string;
+  userId: string;
+  promptTokens: number;
+  maxOutputTokens: number;
+  /** Less than this is not worth asking the model. */
+  minOutputTokens: number;
+};
 export type Billing = {
+  /**
+   * Sets aside what an answer may cost, in the person's transaction that writes its turn; asks its query before its first `await`.
+   * A refusal is an error of that query, so that nothing of the transaction counts.
+   * @returns the most that the model may write: what was wished for, or less when the tokens run out.
+   * @throws AppError `billing.insufficient_tokens`, and what else keeps the tokens back.
+   */
+  hold(tx: Tx, hold: Hold): Promise<{ maxOutputTokens: number }>;
   /** Inside the transaction that stores the messages. Idempotent for each generation. */
   settle(tx: Tx, settlements: readonly Settlement[]): Promise<Charge[]>;
   /** After its commit: resolves when the ledger has the entries. Never inside a transaction. */

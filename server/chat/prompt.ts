@@ -12,7 +12,7 @@ import type { PartnerAvatar, RetrievedMemory } from './needs.ts';
 /** Tokens that the wire format of a chat adds to every message (role and separators). */
 const MESSAGE_OVERHEAD = 4;
 /** No answer is worth starting with less room than this. */
-const LEAST_OUTPUT_TOKENS = 16;
+export const LEAST_OUTPUT_TOKENS = 16;
 
 /** The trace as it is stored: texts stay where they are and are referred to. */
 export type StoredPart = {

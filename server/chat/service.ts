@@ -24,6 +24,7 @@ import type { GenerationHub } from './hub.ts';
 import { toConversation, toPage } from './messages.ts';
 import type { Billing, MemoryAccess } from './needs.ts';
 import type { RemoteGenerations } from './remote-generations.ts';
+import type { TurnContexts } from './turn-contexts.ts';
 import type { TurnMaterials } from './turn-materials.ts';
 import { Typing } from './typing.ts';
 import type { UserNews } from './user-news.ts';
@@ -43,6 +44,7 @@ type Parts = {
   news: UserNews;
   audience: Audience;
   materials: TurnMaterials;
+  contexts: TurnContexts;
   memory: Pick<MemoryAccess, 'forgetConversation'>;
   clock: Clock;
 };
@@ -60,7 +62,7 @@ export class ChatService {
 
   /** @throws AppError `chat.kind_unavailable`, `companion.avatar_not_found`. */
   async open(caller: Caller, body: UpBody<'chat.open'>): Promise<UpReply<'chat.open'>> {
-    const { db, materials, audience, clock } = this.#parts;
+    const { db, materials, contexts, audience, clock } = this.#parts;
     const { avatarId, kind } = body;
     if (kind !== 'conversation' || body.characterId !== undefined)
       throw new AppError('chat.kind_unavailable', { field: 'body.kind', expected: 'conversation' });
@@ -76,6 +78,15 @@ export class ChatService {
       return { id: row.id, revision: 0 };
     });
     materials.noteAvatar(id, caller.userId, avatarId);
+    contexts.note({
+      conversationId: id,
+      userId: caller.userId,
+      avatarId,
+      lang,
+      revision,
+      headMessageId: null,
+      turns: [],
+    });
     audience.attach(id, caller.peer);
     return { conversationId: id, revision };
   }
@@ -178,6 +189,7 @@ export class ChatService {
     });
     const { unchanged, ...answer } = reply;
     const { conversationId, revision } = answer;
+    if (!unchanged) this.#parts.contexts.forget(conversationId);
     if (!unchanged)
       audience.tell(caller.userId, { type: 'chat.selected', body: { conversationId, revision } }, caller.peer);
     return answer;
@@ -197,12 +209,13 @@ export class ChatService {
   }
 
   async delete(caller: Caller, conversationId: string): Promise<Record<string, never>> {
-    const { db, audience, memory, clock } = this.#parts;
+    const { db, audience, contexts, memory, clock } = this.#parts;
     const runningId = await db.asUser(caller.userId, async (tx) => {
       const { runningGenerationId } = await getConversation(await conversations.lockConversation(tx, conversationId));
       await conversations.softDelete(tx, conversationId, new Date(clock.now()));
       return runningGenerationId;
     });
+    contexts.forget(conversationId);
     if (runningId !== null) await this.stop(caller, runningId);
     await memory.forgetConversation(caller.userId, conversationId);
     audience.tell(caller.userId, { type: 'chat.conversation_deleted', body: { conversationId } }, caller.peer);

@@ -18,6 +18,7 @@ import { RemoteGenerations } from './remote-generations.ts';
 import { ChatService } from './service.ts';
 import { Settler } from './settler.ts';
 import { TraceReader } from './trace.ts';
+import { defaultContextLimits, TurnContexts } from './turn-contexts.ts';
 import { TurnMaterials } from './turn-materials.ts';
 import { Turns } from './turns.ts';
 import { UserNews } from './user-news.ts';
@@ -39,6 +40,8 @@ export type ChatOptions = {
   rollUpMs: number;
   keepMs: number;
   maxRunningPerUser: number;
+  /** Whether what an answer may cost is held before the model is asked. */
+  billingMode: 'metered' | 'free';
   maxOutputTokens: number;
   historyTokens: number;
   memoryTokens: number;
@@ -61,6 +64,8 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
   const audience = new Audience(parts.presence, news);
   const remote = new RemoteGenerations({ db, live, billing, calls, audience, clock, log }, owner);
   const materials = new TurnMaterials({ partners, memory, meter, log, model: model.defaultModel });
+  const { historyTokens, memoryTokens, billingMode } = options;
+  const contexts = new TurnContexts({ ...defaultContextLimits, historyTokens, maxTurns: MAX_TURNS }, clock);
   const hub = new GenerationHub({ model, textLog: live, audience, remote, clock, log, metrics }, { ...options, owner });
   const settler = new Settler({
     db,
@@ -70,7 +75,11 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     log,
     metrics,
     events: {
-      settled: (generation, done, balance) => hub.finish(generation, done, balance),
+      settled: (generation, done, balance) => {
+        // Before the end is told: the next message may come at once.
+        contexts.ended(generation, done);
+        hub.finish(generation, done, balance);
+      },
       superseded: (generation) =>
         void announceSuperseded({ db, billing, hub }, generation).catch((error: unknown) => {
           log.warn({ error }, 'the end of an answer could not be announced');
@@ -81,15 +90,30 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
   });
   hub.onEnded((generation) => settler.add(generation));
   const turns = new Turns(
-    { db, hub, audience, model, partners, memory, meter, billing, clock, materials },
+    { db, hub, audience, model, partners, memory, meter, billing, clock, log, materials, contexts },
     {
       owner,
+      billingMode,
       defaultMaxOutputTokens: options.maxOutputTokens,
-      historyTokens: options.historyTokens,
-      memoryTokens: options.memoryTokens,
+      historyTokens,
+      maxTurns: MAX_TURNS,
+      memoryTokens,
     },
   );
-  const chat = new ChatService({ db, live, billing, hub, remote, calls, news, audience, materials, memory, clock });
+  const chat = new ChatService({
+    db,
+    live,
+    billing,
+    hub,
+    remote,
+    calls,
+    news,
+    audience,
+    materials,
+    contexts,
+    memory,
+    clock,
+  });
   const continuation = options.failover === 'continue' ? new Continuation({ db, partners, memory }) : undefined;
   const recovery = new Recovery({ db, live, hub, meter, continuation, clock, log, metrics }, owner, options.alone);
 
@@ -100,6 +124,8 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     /** Name of this gateway among all. */
     owner,
     audience,
+    /** What is known of conversations from their last turns here. */
+    contexts,
     news,
     settler,
     recovery,
@@ -108,11 +134,11 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     async start(): Promise<void> {
       news.onNews(
         (userId, push) =>
-          void passOn({ hub, remote, audience }, userId, push).catch((error: unknown) =>
+          void passOn({ hub, remote, audience, contexts }, userId, push).catch((error: unknown) =>
             log.warn({ error }, 'news of another gateway were lost'),
           ),
       );
-      remote.onMissedEnd((userId, push) => passOn({ hub, remote, audience }, userId, push));
+      remote.onMissedEnd((userId, push) => passOn({ hub, remote, audience, contexts }, userId, push));
       await calls.start((call, from) => answerCall({ hub, remote, recovery }, call, from));
       await recovery.start();
     },
@@ -131,10 +157,18 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
 /** Without a database nothing can be settled; what was shown is in the live log, and the next start closes it. */
 const STOP_TIMEOUT_MS = 10_000;
 
+/** The walk up the branch costs a look-up for each: enough for any budget of usual turns. */
+const MAX_TURNS = 100;
+
 type Engine = { hub: GenerationHub; remote: RemoteGenerations; audience: Audience };
 
 /** News of another gateway for a user who is connected here. The end of an answer comes behind its whole text. */
-async function passOn({ hub, remote, audience }: Engine, userId: string, push: Push): Promise<void> {
+async function passOn(
+  { hub, remote, audience, contexts }: Engine & { contexts: TurnContexts },
+  userId: string,
+  push: Push,
+): Promise<void> {
+  forgetContext(contexts, push);
   if (push.type === 'chat.done') {
     const generation = await remote.finish(push.body);
     if (generation !== undefined) hub.keepFinished(generation, push);
@@ -146,6 +180,13 @@ async function passOn({ hub, remote, audience }: Engine, userId: string, push: P
   if (!audience.isRead(message.conversationId)) return;
   const generation = await remote.find(begun.generationId);
   if (generation !== undefined) audience.beginWholeStream(generation, begun.epoch);
+}
+
+/** The conversation has changed there. A turn would find out by itself, in vain once. */
+function forgetContext(contexts: TurnContexts, push: Push): void {
+  if (push.type === 'chat.message') contexts.forget(push.body.message.conversationId);
+  else if (push.type === 'chat.done' || push.type === 'chat.selected' || push.type === 'chat.conversation_deleted')
+    contexts.forget(push.body.conversationId);
 }
 
 /** Ended by somebody else; or by this gateway, with a commit that was never acknowledged. */

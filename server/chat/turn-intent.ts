@@ -4,6 +4,7 @@ import type { ConversationRow } from '../../db/chat/rows.ts';
 import type { Tx } from '../../db/client.ts';
 import type { UpReply } from '../../protocol/up.ts';
 import { AppError } from '../errors.ts';
+import type { TurnContext } from './turn-contexts.ts';
 
 export type Started = UpReply<'chat.send'>;
 
@@ -31,6 +32,16 @@ export function findEarlier(
   if (intent.clientMessageId !== undefined) return findBySentMessage(tx, conversationId, intent.clientMessageId);
   if (intent.clientRequestId !== undefined) return findByRequest(tx, conversationId, intent.clientRequestId);
   return undefined;
+}
+
+/** Whether the turn begins at the conversation's head as `context` knows it. What differs may be newer than that: it is read. */
+export function fits(context: Pick<TurnContext, 'headMessageId' | 'revision'>, intent: Intent): boolean {
+  const { parentId, answerTo, expectedRevision } = intent;
+  return (
+    answerTo === undefined &&
+    (parentId === undefined || parentId === context.headMessageId) &&
+    (expectedRevision === undefined || expectedRevision === context.revision)
+  );
 }
 
 /** The answer that the first of several equal commands got. */

@@ -1,12 +1,15 @@
 /**
- * Starts answers: stores the user's message and the generation in one transaction, then asks the model. The same command sent
+ * Starts answers: stores the user's message and the generation, holds what it may cost, and asks the model. The same command sent
  * twice starts one answer. Refuses a second answer while one is being written in the conversation.
+ *
+ * Nothing is locked while a turn is put together: it is made from the conversation as it is known, from memory where the last turn
+ * was here, and the one statement that writes it compares the revision. Who was overtaken reads again.
  */
 import * as conversations from '../../db/chat/conversations.ts';
-import * as generations from '../../db/chat/generations.ts';
 import * as messages from '../../db/chat/messages.ts';
-import type { ConversationRow, MessageRow, TurnRow } from '../../db/chat/rows.ts';
-import type { Database, Tx } from '../../db/client.ts';
+import type { MessageRow, TurnRow } from '../../db/chat/rows.ts';
+import { type BegunTurn, beginTurn, isOvertaken, type NewTurn, shortenAnswer } from '../../db/chat/turns.ts';
+import type { Database } from '../../db/client.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { UpBody } from '../../protocol/up.ts';
 import type { Clock } from '../clock.ts';
@@ -14,27 +17,24 @@ import { AppError } from '../errors.ts';
 import type { ChatModel, ChatRequest } from '../llm/model.ts';
 import type { Caller } from '../peer.ts';
 import { type Audience, deliver } from './audience.ts';
-import { Generation } from './generation.ts';
+import { Generation, type GenerationFacts } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
 import { toMessage } from './messages.ts';
-import type { Billing, MemoryAccess, PartnerAvatar, Partners, TokenMeter } from './needs.ts';
-import { type AssembledPrompt, assemblePrompt, toRequest } from './prompt.ts';
-import {
-  checkClientMessageId,
-  checkText,
-  findEarlier,
-  type Intent,
-  type Started,
-  sameStart,
-  titleOf,
-} from './turn-intent.ts';
+import type { Billing, ChatLog, MemoryAccess, PartnerAvatar, Partners, TokenMeter } from './needs.ts';
+import { type AssembledPrompt, assemblePrompt, LEAST_OUTPUT_TOKENS, toRequest } from './prompt.ts';
+import type { TurnContext, TurnContexts } from './turn-contexts.ts';
+import { checkClientMessageId, checkText, fits, type Intent, type Started, titleOf } from './turn-intent.ts';
 import type { Gathered, TurnMaterials } from './turn-materials.ts';
+import { readPlace, type TurnPlace } from './turn-place.ts';
 
 export type TurnOptions = {
   /** Name of this gateway among all; generations carry it. */
   owner: string;
+  /** Whether tokens are held before the model is asked; 'free' refuses nobody, and asks while the turn is being committed. */
+  billingMode: 'metered' | 'free';
   defaultMaxOutputTokens: number;
   historyTokens: number;
+  maxTurns: number;
   memoryTokens: number;
 };
 type TurnParts = {
@@ -47,11 +47,14 @@ type TurnParts = {
   meter: TokenMeter;
   billing: Billing;
   clock: Clock;
+  log: ChatLog;
   materials: TurnMaterials;
+  contexts: TurnContexts;
 };
 
-/** The walk up the branch costs a look-up for each: enough for any budget of usual turns. */
-const MAX_TURNS = 100;
+/** Each further try means that somebody else's command was carried out in between. */
+const MAX_TRIES = 5;
+const BUSY_RETRY_MS = 100;
 
 export class Turns {
   readonly #parts: TurnParts;
@@ -115,12 +118,14 @@ export class Turns {
   }
 
   async #start(caller: Caller, conversationId: string, intent: Intent): Promise<Started> {
-    const { hub, memory, audience } = this.#parts;
+    const { hub, memory, audience, contexts } = this.#parts;
     if (this.#draining) throw new AppError('draining');
     checkClientMessageId(intent.clientMessageId ?? intent.clientRequestId);
-    // Whatever may need a connection of the same pool comes before the transaction, which holds one.
+    const context = contexts.find(conversationId, caller.userId);
+    const known = context !== undefined && fits(context, intent) ? { ...context, running: null } : undefined;
+    // The workers find out what belongs to the turn while the database is read.
     const materials = await this.#gather(caller, conversationId, intent);
-    const outcome = await this.#commit(caller, conversationId, intent, materials);
+    const outcome = await this.#begin(caller, conversationId, intent, materials, known);
     if (!('generation' in outcome)) {
       this.#rejoin(caller, conversationId, outcome.started.generationId);
       return outcome.started;
@@ -142,20 +147,28 @@ export class Turns {
     return started;
   }
 
-  async #commit(caller: Caller, conversationId: string, intent: Intent, materials: Materials): Promise<StoreOutcome> {
-    const { db, hub } = this.#parts;
-    const asked: Generation[] = [];
-    const ask = (generation: Generation, request: ChatRequest): void => {
-      asked.push(generation);
-      hub.prepare(generation, request);
-    };
-    try {
-      return await db.asUser(caller.userId, (tx) =>
-        this.#store(tx, caller, conversationId, intent, { ...materials, ask }),
-      );
-    } catch (error) {
-      for (const generation of asked) hub.discard(generation);
-      throw error;
+  /** Makes the turn from what is known, and from what is read as often as that was outdated. */
+  async #begin(
+    caller: Caller,
+    conversationId: string,
+    intent: Intent,
+    materials: Materials,
+    known: TurnPlace | undefined,
+  ): Promise<Outcome> {
+    const { db, contexts } = this.#parts;
+    const where = { userId: caller.userId, conversationId, ...this.#options };
+    for (let tries = 1; ; tries++) {
+      const cached = tries === 1 ? known : undefined;
+      const place = cached ?? (await db.asUserAtOnce(caller.userId, (tx) => readPlace(tx, where, intent)));
+      if ('started' in place) return place;
+      this.#check(caller, place, intent);
+      try {
+        return await this.#write(caller, place, intent, await this.#compose(caller, place, intent, materials));
+      } catch (error) {
+        if (!isOvertaken(error)) throw error;
+        contexts.forget(conversationId);
+        if (tries === MAX_TRIES) throw new AppError('busy', { retryAfterMs: BUSY_RETRY_MS });
+      }
     }
   }
 
@@ -188,7 +201,7 @@ export class Turns {
     return { avatar, pending };
   }
 
-  /** What the workers have to say about a turn. Needs no connection of the pool that the transaction is in. */
+  /** What the workers have to say about a turn. */
   async #work(caller: Caller, avatar: PartnerAvatar, intent: Intent): Promise<Worked> {
     const { materials, meter, model } = this.#parts;
     const [gathered, counted, ja, en] = await Promise.all([
@@ -200,126 +213,88 @@ export class Turns {
     return { gathered, textTokens: counted[0] ?? 0, prompts: { ja, en } };
   }
 
-  async #store(
-    tx: Tx,
-    caller: Caller,
-    conversationId: string,
-    intent: Intent,
-    materials: Materials & { ask: AskModel },
-  ): Promise<StoreOutcome> {
-    const { billing, model } = this.#parts;
-    const { avatar, pending, ask } = materials;
-    const historyEnd = intent.answerTo === undefined ? intent.parentId : intent.answerTo;
-    // One round trip: the queries run in this order on the connection, the lock first.
-    const [conversation, earlier, balance, turns, parentRole] = await Promise.all([
-      conversations.lockConversation(tx, conversationId),
-      findEarlier(tx, conversationId, intent),
-      billing.balanceIn(tx, caller.userId),
-      messages.recentTurns(tx, conversationId, historyEnd, this.#options.historyTokens, MAX_TURNS),
-      intent.parentId == null ? undefined : messages.findRole(tx, conversationId, intent.parentId),
-    ]);
-    if (conversation === undefined) throw new AppError('chat.conversation_not_found');
-    if (earlier !== undefined) return { started: sameStart(earlier, intent, conversation) };
-    this.#check(caller, conversation, intent, parentRole, balance);
+  /** @throws AppError for what the caller may not do in the conversation as it stands. */
+  #check(caller: Caller, { revision, running }: TurnContext & { running: string | null }, intent: Intent): void {
+    const { hub } = this.#parts;
+    if (intent.expectedRevision !== undefined && intent.expectedRevision !== revision)
+      throw new AppError('chat.revision_conflict', { revision });
+    if (running !== null) throw new AppError('chat.generation_running', { generationId: running });
+    if (hub.countOf(caller.userId) >= hub.maxRunningPerUser)
+      throw new AppError('chat.too_many_generations', { limit: hub.maxRunningPerUser });
+  }
+
+  async #compose(caller: Caller, context: TurnContext, intent: Intent, materials: Materials): Promise<Composed> {
+    const { model, clock } = this.#parts;
+    const { avatar, pending } = materials;
     const { gathered, textTokens: tokenCount, prompts } = await pending;
-    const now = new Date(this.#parts.clock.now());
+    const now = new Date(clock.now());
+    const isNew = intent.answerTo === undefined;
     const question: TurnRow = {
       id: intent.answerTo ?? uuidv7(now.getTime()),
       role: 'user',
       text: intent.text,
       tokenCount,
     };
-    const parentId = intent.parentId === undefined ? conversation.headMessageId : intent.parentId;
+    const branch = isNew ? [question, ...context.turns] : context.turns;
     const prompt = assemblePrompt({
       avatar,
-      lang: conversation.lang,
-      ...prompts[conversation.lang],
+      lang: context.lang,
+      ...prompts[context.lang],
       memories: gathered.memories,
       memoryNote: gathered.note,
-      turns: intent.answerTo === undefined ? [question, ...turns] : turns,
+      turns: branch,
       contextLimit: model.contextLimit(model.defaultModel),
       maxOutputTokens: avatar.params.maxOutputTokens ?? this.#options.defaultMaxOutputTokens,
       historyTokens: this.#options.historyTokens,
       memoryTokens: this.#options.memoryTokens,
     });
-    return this.#write(tx, caller, conversation, { intent, question, parentId, avatar, prompt, now, ask });
-  }
-
-  #check(
-    caller: Caller,
-    conversation: ConversationRow,
-    intent: Intent,
-    parentRole: MessageRow['role'] | undefined,
-    balance: number,
-  ): void {
-    const { hub } = this.#parts;
-    if (intent.parentId != null && parentRole === undefined)
-      throw new AppError('chat.message_not_found', { field: 'body.parentId' });
-    if (intent.expectedRevision !== undefined && intent.expectedRevision !== conversation.revision) {
-      throw new AppError('chat.revision_conflict', { revision: conversation.revision });
-    }
-    if (conversation.runningGenerationId !== null) {
-      throw new AppError('chat.generation_running', { generationId: conversation.runningGenerationId });
-    }
-    if (hub.countOf(caller.userId) >= hub.maxRunningPerUser) {
-      throw new AppError('chat.too_many_generations', { limit: hub.maxRunningPerUser });
-    }
-    if (balance <= 0) throw new AppError('billing.insufficient_tokens', { balance });
-  }
-
-  async #write(tx: Tx, caller: Caller, conversation: ConversationRow, turn: PreparedTurn): Promise<StoreOutcome> {
-    const { intent, question, parentId, avatar, prompt, now, ask } = turn;
-    const { model } = this.#parts;
-    const generationId = uuidv7(now.getTime());
-    const replyMessageId = uuidv7(now.getTime());
-    const conversationId = conversation.id;
-    const isNew = intent.answerTo === undefined;
-    const row = {
-      id: question.id,
-      conversationId,
-      userId: caller.userId,
-      parentId,
-      text: intent.text,
-      tokenCount: question.tokenCount,
-      clientMessageId: intent.clientMessageId ?? null,
-      createdAt: now,
-    };
-    const facts = {
-      generationId,
-      conversationId,
+    const facts: GenerationFacts = {
+      generationId: uuidv7(now.getTime()),
+      conversationId: context.conversationId,
       userId: caller.userId,
       payeeUserId: avatar.ownerUserId,
       avatarId: avatar.avatarId,
       parentId: question.id,
-      messageId: replyMessageId,
+      messageId: uuidv7(now.getTime()),
       epoch: 1,
       model: model.defaultModel,
       promptTokens: prompt.trace.tokensTotal,
-      firstTurn: conversation.headMessageId === null,
+      firstTurn: context.headMessageId === null,
       sourceRefs: prompt.trace.parts.flatMap(({ memoryId, score }) =>
         memoryId === undefined ? [] : [{ memoryId, score: score ?? 0 }],
       ),
       startedAtMs: now.getTime(),
     };
-    const writing = Promise.all([
-      isNew ? messages.insertUserMessage(tx, row) : undefined,
-      generations.insertGeneration(tx, {
-        ...facts,
-        id: generationId,
-        clientRequestId: intent.clientRequestId ?? null,
-        owner: this.#options.owner,
-        trace: prompt.trace,
-        createdAt: now,
-      }),
-      conversations.moveHead(tx, conversationId, question.id, { at: now, title: titleOf(intent.text) }),
-      isNew ? messages.findSiblings(tx, conversationId, parentId) : [],
-    ]);
-    const generation = new Generation(facts);
-    ask(generation, toRequest(model.defaultModel, prompt, avatar, caller.userId));
-    const [, , revision, siblings] = await writing;
+    const parentId = intent.parentId === undefined ? context.headMessageId : intent.parentId;
+    const request = toRequest(model.defaultModel, prompt, avatar, caller.userId);
+    return {
+      generation: new Generation(facts),
+      question: { ...question, parentId, isNew },
+      branch,
+      prompt,
+      request,
+      now,
+    };
+  }
+
+  async #write(caller: Caller, context: TurnContext, intent: Intent, composed: Composed): Promise<Outcome> {
+    const { contexts } = this.#parts;
+    const { generation, question, branch, now } = composed;
+    const { generationId, messageId, conversationId } = generation.facts;
+    const turn = toNewTurn(context, intent, composed, this.#options.owner);
+    const { revision, siblings } =
+      this.#options.billingMode === 'free'
+        ? await this.#storeAndAsk(caller, turn, composed)
+        : await this.#holdThenAsk(caller, turn, composed);
+    contexts.begun(generation, { ...context, revision, headMessageId: question.id, turns: branch });
     const userMessage: MessageRow = {
-      ...row,
+      id: question.id,
+      conversationId,
+      parentId: question.parentId,
       role: 'user',
+      text: question.text,
+      tokenCount: question.tokenCount,
+      clientMessageId: intent.clientMessageId ?? null,
       generationId: null,
       finishReason: null,
       tokensIn: null,
@@ -328,10 +303,48 @@ export class Turns {
       siblings,
     };
     return {
-      started: { messageId: question.id, generationId, replyMessageId, revision },
+      started: { messageId: question.id, generationId, replyMessageId: messageId, revision },
       generation,
-      userMessage: isNew ? userMessage : undefined,
+      userMessage: question.isNew ? userMessage : undefined,
     };
+  }
+
+  /** Nothing is held: the model thinks while the turn is being committed, and what it says is kept back until then. */
+  async #storeAndAsk(caller: Caller, turn: NewTurn, { generation, request }: Composed): Promise<BegunTurn> {
+    const { db, hub } = this.#parts;
+    const storing = db.asUserAtOnce(caller.userId, (tx) => beginTurn(tx, turn));
+    hub.prepare(generation, request);
+    try {
+      return await storing;
+    } catch (error) {
+      hub.discard(generation);
+      throw error;
+    }
+  }
+
+  /** The most that the answer can cost is held, in the transaction of the turn, before the model is asked. */
+  async #holdThenAsk(caller: Caller, turn: NewTurn, { generation, request, prompt }: Composed): Promise<BegunTurn> {
+    const { db, hub, billing } = this.#parts;
+    const { generationId, userId, promptTokens } = generation.facts;
+    const { maxOutputTokens } = prompt;
+    const minOutputTokens = Math.min(LEAST_OUTPUT_TOKENS, maxOutputTokens);
+    const [begun, held] = await db.asUserAtOnce(caller.userId, (tx) =>
+      Promise.all([
+        beginTurn(tx, turn),
+        billing.hold(tx, { generationId, userId, promptTokens, maxOutputTokens, minOutputTokens }),
+      ]),
+    );
+    if (held.maxOutputTokens < maxOutputTokens) this.#shorten(generationId, held.maxOutputTokens);
+    hub.prepare(generation, { ...request, maxOutputTokens: held.maxOutputTokens });
+    return begun;
+  }
+
+  /** Nobody waits for it: what is charged keeps to the hold in any case. */
+  #shorten(generationId: string, maxOutputTokens: number): void {
+    const { db, log } = this.#parts;
+    db.asService((tx) => shortenAnswer(tx, generationId, maxOutputTokens)).catch((error: unknown) =>
+      log.warn({ error, generationId }, 'the trace could not be told that the answer is shortened'),
+    );
   }
 
   async #getMessage(caller: Caller, messageId: string): Promise<MessageRow> {
@@ -341,25 +354,41 @@ export class Turns {
   }
 }
 
-type PreparedTurn = {
-  intent: Intent;
-  question: TurnRow;
-  parentId: string | null;
-  avatar: PartnerAvatar;
+function toNewTurn(context: TurnContext, intent: Intent, composed: Composed, owner: string): NewTurn {
+  const { generation, question, prompt, now } = composed;
+  const { facts } = generation;
+  return {
+    conversationId: context.conversationId,
+    revision: context.revision,
+    question,
+    clientMessageId: intent.clientMessageId ?? null,
+    title: titleOf(intent.text),
+    at: now,
+    generation: {
+      ...facts,
+      id: facts.generationId,
+      clientRequestId: intent.clientRequestId ?? null,
+      owner,
+      trace: prompt.trace,
+    },
+  };
+}
+
+/** A turn as it is to be written. `branch`: the turns from the question up, newest first. */
+type Composed = {
+  generation: Generation;
+  question: TurnRow & { parentId: string | null; isNew: boolean };
+  branch: readonly TurnRow[];
   prompt: AssembledPrompt;
+  request: ChatRequest;
   now: Date;
-  ask: AskModel;
 };
-/** Asks the model for a generation whose rows are about to be written. */
-type AskModel = (generation: Generation, request: ChatRequest) => void;
-/** What is known of a turn before its transaction. */
+/** What is known of a turn before the database is asked. */
 type Materials = { avatar: PartnerAvatar; pending: Promise<Worked> };
-/** What the workers find out while the transaction reads. */
+/** What the workers find out. */
 type Worked = {
   gathered: Gathered;
   textTokens: number;
   prompts: Record<'en' | 'ja', { systemTokens: number; safetyTokens: number }>;
 };
-type StoreOutcome =
-  | { started: Started }
-  | { started: Started; generation: Generation; userMessage: MessageRow | undefined };
+type Outcome = { started: Started } | { started: Started; generation: Generation; userMessage: MessageRow | undefined };

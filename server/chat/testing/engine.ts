@@ -94,6 +94,7 @@ export class TestEngine {
         rollUpMs: 10,
         keepMs: 60_000,
         maxRunningPerUser: 3,
+        billingMode: 'metered',
         maxOutputTokens: 300,
         historyTokens: 1_000,
         memoryTokens: 300,

@@ -137,17 +137,13 @@ export const limits = {
     { min: 1, max: 100_000 },
     { default: 50, says: 'Avatars that one user may own.' },
   ),
-  reversalLimitTokens: integer(
-    'REVERSAL_LIMIT_TOKENS',
-    { min: 0, max: Number.MAX_SAFE_INTEGER },
-    {
-      default: 100_000,
-      says: 'Tokens that one operator may take back in the ledger within a day; above it another operator has to agree.',
-    },
-  ),
   signUpGrantTokens: integer(
     'SIGN_UP_GRANT_TOKENS',
     { min: 0, max: Number.MAX_SAFE_INTEGER },
     { default: 10_000_000, says: 'Tokens that a new account gets.' },
   ),
+  billingMode: oneOf('BILLING_MODE', ['metered', 'free'], {
+    default: 'metered',
+    says: 'Whether prompt and longest answer are held against balance and caps before the model is asked; `free`, for servers where nobody pays, refuses nobody and only records.',
+  }),
 } as const;
