@@ -1,0 +1,121 @@
+/** Selling a thing that billing has never heard of: a made-up prompt, registered as its domain would. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createMoneyHarness, type MoneyHarness } from '../purchases/testing.ts';
+import { entitledProduct } from './entitled-product.ts';
+
+let h: MoneyHarness;
+let userId: string;
+const told: string[] = [];
+const PROMPT = '0198c5a2-7d7c-7a52-8f1e-aabbccddeeff';
+
+beforeAll(async () => {
+  h = await createMoneyHarness();
+  // All that the market would bring; nothing of billing knows prompts.
+  h.money.products.add(
+    entitledProduct(h.money.entitlements, {
+      type: 'prompt',
+      checkExists: (_, id) => Promise.resolve(id === PROMPT),
+      priceOf: () => Promise.resolve({ amountMinor: 980, currency: 'jpy', name: { en: 'A prompt', ja: 'プロンプト' } }),
+      onSold: async (_, { purchaseId }) => void told.push(`sold ${purchaseId}`),
+      onTakenBack: async (_, { purchaseId }) => void told.push(`back ${purchaseId}`),
+      onRestored: async (_, { purchaseId }) => void told.push(`again ${purchaseId}`),
+    }),
+  );
+});
+afterAll(() => h.close());
+beforeEach(async () => {
+  h.newEvents();
+  told.length = 0;
+  userId = await h.newUser();
+});
+
+const thing = { type: 'prompt', id: PROMPT };
+const owns = (user = userId) => h.test.database.asUser(user, (tx) => h.money.entitlements.isEntitled(tx, user, thing));
+const purchases = async () => (await h.money.purchases.page(userId, undefined, 10)).rows;
+const rights = async () =>
+  (await h.money.entitlements.page(userId, { validOnly: false, before: undefined, limit: 10 })).rows;
+async function buy() {
+  const paid = await h.pay(await h.checkout(userId, 'prompt', PROMPT));
+  await h.deliverAll();
+  return paid;
+}
+
+describe('a thing of another domain', () => {
+  test('001-R25: is sold, and the right names its purchase', async () => {
+    await buy();
+    const [purchase] = await purchases();
+    expect(purchase).toMatchObject({ type: 'prompt', itemId: PROMPT, amountMinor: 980, units: 1, tokensGranted: 0 });
+    expect(await rights()).toMatchObject([
+      { ...{ type: 'prompt', itemId: PROMPT }, source: 'purchase', sourcePurchaseId: purchase?.id },
+    ]);
+    expect(await owns()).toBe(true);
+    expect(told).toEqual([`sold ${purchase?.id}`]);
+  });
+
+  test('that does not exist is not sold, one that is owned is not sold again', async () => {
+    await expect(h.checkout(userId, 'prompt', 'nothing')).rejects.toMatchObject({ code: 'billing.product_not_found' });
+    await expect(h.checkout(userId, 'prompt', PROMPT, 2)).rejects.toMatchObject({ code: 'protocol.invalid_body' });
+    await buy();
+    await expect(h.checkout(userId, 'prompt', PROMPT)).rejects.toMatchObject({ code: 'billing.already_owned' });
+  });
+
+  test('001-R24: a part of the money back leaves it, all of it takes it, a failed refund restores it', async () => {
+    const { intentId } = await buy();
+    const [purchase] = await purchases();
+    h.offline.money.refund(intentId, 500, { metadata: {}, reason: null });
+    await h.deliverAll();
+    expect(await owns()).toBe(true);
+    const rest = h.offline.money.refund(intentId, undefined, { metadata: {}, reason: null });
+    await h.deliverAll();
+    expect(await owns()).toBe(false);
+    h.offline.money.failRefund(rest.id);
+    await h.deliverAll();
+    expect(await owns()).toBe(true);
+    expect((await rights()).map(({ source, revokedAt }) => [source, revokedAt !== null])).toEqual([
+      ['restore', false],
+      ['purchase', true],
+    ]);
+    expect(told).toEqual([`sold ${purchase?.id}`, `back ${purchase?.id}`, `again ${purchase?.id}`]);
+  });
+
+  test('001-R62: paid twice from two windows gives one right, and the second money goes back by itself', async () => {
+    const [first, second] = [await h.checkout(userId, 'prompt', PROMPT), await h.checkout(userId, 'prompt', PROMPT)];
+    await h.pay(first);
+    await h.pay(second);
+    await h.deliverAll();
+    await h.money.purchases.buying.refunds.sendDue();
+    await h.deliverAll();
+    const [later, earlier] = await purchases();
+    expect([earlier?.status, later?.status].sort()).toEqual(['paid', 'refunded']);
+    expect(await owns()).toBe(true);
+    expect((await rights()).filter(({ revokedAt }) => revokedAt === null)).toHaveLength(1);
+    // A sale that never was is not taken back from who made it.
+    expect(told).toHaveLength(1);
+    const refunds = h.offline.store.list('refund', ({ amount }) => amount === 980);
+    expect(refunds.filter(({ metadata }) => metadata['tsumugi_refund'] !== undefined)).toHaveLength(1);
+    expect(await h.money.purchases.verify()).toEqual([]);
+  });
+
+  test('given for free, it is not sold; when that ends, it is', async () => {
+    const db = h.test.database;
+    expect(await db.asService((tx) => h.money.entitlements.grantFree(tx, userId, thing, null))).toBe(true);
+    expect(await db.asService((tx) => h.money.entitlements.grantFree(tx, userId, thing, null))).toBe(false);
+    await expect(h.checkout(userId, 'prompt', PROMPT)).rejects.toMatchObject({ code: 'billing.already_owned' });
+    const [right] = await rights();
+    expect(
+      await db.asService((tx) => h.money.entitlements.revoke(tx, userId, right?.id ?? '', 'the campaign is over')),
+    ).toBe(true);
+    expect(await db.asService((tx) => h.money.entitlements.revoke(tx, userId, right?.id ?? '', 'again'))).toBe(false);
+    await buy();
+    expect(await owns()).toBe(true);
+  });
+
+  test('nobody else has it', async () => {
+    await buy();
+    expect(await owns(await h.newUser())).toBe(false);
+    const stranger = await h.newUser();
+    expect(await h.test.database.asUser(stranger, (tx) => h.money.entitlements.isEntitled(tx, userId, thing))).toBe(
+      false,
+    );
+  });
+});
