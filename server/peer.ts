@@ -20,10 +20,11 @@ export interface StreamSource {
   /** UTF-16 units so far. A reader that is too far behind it gets a snapshot. */
   readonly length: number;
   /**
-   * The one push that carries everything behind `cursor`, and moves `cursor` past it (mutates it). Undefined when there is
-   * nothing new. Readers with equal cursors get the identical object, so that its encoding can be shared.
+   * The one push that carries what comes behind `cursor`, of about `maxUnits` UTF-16 units at most (whole pieces, at least one),
+   * and moves `cursor` past it (mutates it). Undefined when there is nothing new. Readers with equal cursors get the identical
+   * object, so that its encoding can be shared.
    */
-  next(cursor: Cursor): Push | undefined;
+  next(cursor: Cursor, maxUnits: number): Push | undefined;
   /** The push that replaces whatever the reader has; sets `cursor` accordingly. Used when the reader fell far behind. */
   snapshot(cursor: Cursor): Push;
   /** True once nothing more will come; the last push is delivered, then the stream is forgotten. */

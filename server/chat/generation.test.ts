@@ -28,6 +28,9 @@ function apply(text: string, push: ReturnType<Generation['next']>): string {
   return offset + piece.length <= text.length ? text : text.slice(0, offset) + piece;
 }
 
+/** Whatever there is, in one piece. */
+const ANY = Number.POSITIVE_INFINITY;
+
 /** Any text of any script, including characters of two UTF-16 units and combining ones. */
 const anyText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 12 });
 
@@ -36,12 +39,15 @@ describe('Generation', () => {
     const generation = new Generation(facts);
     const cursor: Cursor = generation.cursor();
     generation.receive('hello');
-    expect(generation.next(cursor)).toBeUndefined();
+    expect(generation.next(cursor, ANY)).toBeUndefined();
     expect(generation.takePiece()).toMatchObject({ seq: 0, offset: 0, text: 'hello' });
-    expect(generation.next(cursor)).toBeUndefined();
+    expect(generation.next(cursor, ANY)).toBeUndefined();
     generation.acknowledge();
-    expect(generation.next(cursor)).toMatchObject({ type: 'chat.delta', body: { seq: 0, offset: 0, text: 'hello' } });
-    expect(generation.next(cursor)).toBeUndefined();
+    expect(generation.next(cursor, ANY)).toMatchObject({
+      type: 'chat.delta',
+      body: { seq: 0, offset: 0, text: 'hello' },
+    });
+    expect(generation.next(cursor, ANY)).toBeUndefined();
   });
 
   it('has one piece on its way at a time and keeps it unchanged for another try', () => {
@@ -61,7 +67,7 @@ describe('Generation', () => {
     generation.receive('shared');
     generation.takePiece();
     generation.acknowledge();
-    expect(generation.next(one)).toBe(generation.next(two));
+    expect(generation.next(one, ANY)).toBe(generation.next(two, ANY));
   });
 
   it('replaces what PostgreSQL cannot hold, one unit for one unit', () => {
@@ -75,11 +81,26 @@ describe('Generation', () => {
       { generationId: 'g1', epoch: 1, seq: 0, offset: 0, text: 'kept' },
     ]);
     const cursor: Cursor = { epoch: 1, seq: 4, offset: 2 };
-    expect(generation.next(cursor)).toMatchObject({
+    expect(generation.next(cursor, ANY)).toMatchObject({
       type: 'chat.snapshot',
       body: { generation: { text: 'kept', epoch: 2, seq: 0 } },
     });
     expect(cursor).toEqual({ epoch: 2, seq: 0, offset: 4 });
+  });
+
+  it('merges whole pieces up to what is asked for, and at least one', () => {
+    const generation = new Generation(facts);
+    for (const text of ['one ', 'two ', 'three ', 'four']) {
+      generation.receive(text);
+      generation.takePiece();
+      generation.acknowledge();
+    }
+    const cursor: Cursor = { epoch: 1, seq: -1, offset: 0 };
+    expect(generation.next(cursor, 9)).toMatchObject({ body: { seq: 1, offset: 0, text: 'one two ' } });
+    expect(generation.next(cursor, 2)).toMatchObject({ body: { seq: 2, offset: 8, text: 'three ' } });
+    expect(generation.next(cursor, 2)).toMatchObject({ body: { seq: 3, offset: 14, text: 'four' } });
+    expect(generation.next(cursor, 2)).toBeUndefined();
+    expect(cursor).toEqual({ epoch: 1, seq: 3, offset: 18 });
   });
 
   it('takes no text behind its end', () => {
@@ -96,7 +117,11 @@ describe('Generation', () => {
       fc.oneof(
         fc.record({ do: fc.constant('receive' as const), text: anyText }),
         fc.record({ do: fc.constantFrom('take' as const, 'acknowledge' as const) }),
-        fc.record({ do: fc.constantFrom('read' as const, 'rejoin' as const, 'again' as const), reader: fc.nat(2) }),
+        fc.record({
+          do: fc.constantFrom('read' as const, 'rejoin' as const, 'again' as const),
+          reader: fc.nat(2),
+          units: fc.nat(20),
+        }),
       ),
       { maxLength: 80 },
     );
@@ -119,7 +144,7 @@ describe('Generation', () => {
             const reader = readers[step.reader];
             if (reader === undefined) continue;
             if (step.do === 'rejoin') reader.cursor = generation.cursorAfter(reader.cursor.seq) ?? generation.cursor();
-            reader.last = step.do === 'again' ? reader.last : generation.next(reader.cursor);
+            reader.last = step.do === 'again' ? reader.last : generation.next(reader.cursor, step.units);
             reader.text = apply(reader.text, reader.last);
           }
         }
@@ -127,7 +152,7 @@ describe('Generation', () => {
           generation.takePiece();
           generation.acknowledge();
         }
-        for (const reader of readers) expect(apply(reader.text, generation.next(reader.cursor))).toBe(sent);
+        for (const reader of readers) expect(apply(reader.text, generation.next(reader.cursor, ANY))).toBe(sent);
         expect(generation.text).toBe(sent);
       }),
       { numRuns: 300 },

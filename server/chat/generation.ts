@@ -45,7 +45,7 @@ export class Generation implements StreamSource {
   #writing: LogPiece | undefined;
   /** Of the last piece that was taken from the log. */
   #lastEpoch = 0;
-  #cached: { offset: number; push: Push } | undefined;
+  #cached: { offset: number; end: number; push: Push } | undefined;
 
   constructor(facts: GenerationFacts, recovered: readonly LogPiece[] = []) {
     this.facts = facts;
@@ -154,18 +154,28 @@ export class Generation implements StreamSource {
     return { epoch: this.facts.epoch, seq: this.lastSeq, offset: this.#text.length };
   }
 
-  next(cursor: Cursor): Push | undefined {
+  next(cursor: Cursor, maxUnits: number): Push | undefined {
     const { generationId, epoch } = this.facts;
     if (cursor.epoch !== epoch) return this.snapshot(cursor);
     const { offset } = cursor;
     if (offset >= this.#text.length) return undefined;
-    cursor.seq = this.lastSeq;
-    cursor.offset = this.#text.length;
-    if (this.#cached?.offset !== offset) {
-      const body = { generationId, epoch, seq: this.lastSeq, offset, text: this.#text.slice(offset) };
-      this.#cached = { offset, push: { type: 'chat.delta', body } };
+    const seq = this.#seqWithin(offset, maxUnits);
+    const end = this.#ends[seq] ?? this.#text.length;
+    cursor.seq = seq;
+    cursor.offset = end;
+    if (this.#cached?.offset !== offset || this.#cached.end !== end) {
+      const body = { generationId, epoch, seq, offset, text: this.#text.slice(offset, end) };
+      this.#cached = { offset, end, push: { type: 'chat.delta', body } };
     }
     return this.#cached.push;
+  }
+
+  /** The last piece that ends within `maxUnits` of `offset`; the next one when none does. */
+  #seqWithin(offset: number, maxUnits: number): number {
+    let seq = this.lastSeq;
+    // From the end: who keeps up is one piece behind.
+    while (seq > 0 && (this.#ends[seq] ?? 0) - offset > maxUnits && (this.#ends[seq - 1] ?? 0) > offset) seq -= 1;
+    return seq;
   }
 
   snapshot(cursor: Cursor): Push {

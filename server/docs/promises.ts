@@ -123,7 +123,7 @@ function slowReaders(facts: PromiseFacts): Html {
     [
       'falls behind',
       'more than that',
-      'Nothing further is sent. When there is room again, one merged delta carries all it missed.',
+      'Nothing further is sent. When there is room again, merged deltas carry what it missed.',
     ],
     ['far behind', `more than ${count(facts.snapshotBehindUnits)} UTF-16 units missed`, 'One chat.snapshot instead.'],
     [
@@ -133,7 +133,7 @@ function slowReaders(facts: PromiseFacts): Html {
     ],
   ];
   return html`<section>${title('slow')}
-<p>A client that stops reading costs the server at most about ${bytes(facts.softBufferBytes)} and one frame, which is no longer than the answer, and the other clients nothing; the text it misses exists once, in the answer itself. There are no holes on any rung.</p>
+<p>A client that stops reading costs the server at most about ${bytes(facts.softBufferBytes)}, and the other clients nothing; the text it misses exists once, in the answer itself. There are no holes on any rung.</p>
 <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">The client</th><th scope="col">From</th><th scope="col">What it gets</th></tr></thead><tbody>
 ${rungs.map(([who, from, gets]) => html`<tr><th scope="row">${who}</th><td>${from}</td><td>${gets}</td></tr>`)}</tbody></table></div>
 <p>Who has just attached always goes on from its place by deltas, however far behind. A client that answers no ping is given up after ${facts.idleTimeoutS} s.</p></section>`;

@@ -64,6 +64,14 @@ export function fullAtBytes({ softBufferBytes }: Pick<GatewayLimits, 'softBuffer
   return softBufferBytes / 4;
 }
 
+/**
+ * Most that one merged piece of a stream carries, UTF-16 units: in UTF-8 no more than what fills the transport, so that both
+ * together stay within half of the soft limit, whatever was missed.
+ */
+export function mergedUnits(limits: Pick<GatewayLimits, 'softBufferBytes'>): number {
+  return Math.floor(fullAtBytes(limits) / 3);
+}
+
 /** @throws Error when the native library would abort the process or the limits contradict each other. */
 export function checkLimits(limits: GatewayLimits): GatewayLimits {
   if (limits.idleTimeoutS < 8 || limits.idleTimeoutS > 960) throw new Error('idleTimeoutS must be from 8 to 960.');

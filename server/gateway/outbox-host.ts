@@ -6,7 +6,7 @@ import type { Codec } from '../../protocol/codec.ts';
 import type { Push } from '../../protocol/down.ts';
 import type { Clock } from '../clock.ts';
 import { encodeFrame, type FrameEncoder } from './frame-encoder.ts';
-import { fullAtBytes, type GatewayLimits } from './limits.ts';
+import { fullAtBytes, type GatewayLimits, mergedUnits } from './limits.ts';
 import type { GatewayLog } from './log.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
@@ -29,6 +29,8 @@ export class OutboxHost {
   readonly log: GatewayLog;
   /** See `fullAtBytes` of the limits. */
   readonly fullAtBytes: number;
+  /** See `mergedUnits` of the limits. */
+  readonly mergedUnits: number;
   readonly #encoder: FrameEncoder;
   readonly #blocked = new Set<Outbox>();
   #due: Outbox[] = [];
@@ -37,6 +39,7 @@ export class OutboxHost {
     this.codec = options.codec;
     this.limits = options.limits;
     this.fullAtBytes = fullAtBytes(options.limits);
+    this.mergedUnits = mergedUnits(options.limits);
     this.clock = options.clock;
     this.metrics = options.metrics;
     this.log = options.log;

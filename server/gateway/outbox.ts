@@ -1,7 +1,7 @@
 /**
  * What waits for one socket, and the ladder of back pressure:
  * 1. below the soft limit everything is sent as it comes;
- * 2. above it a stream is only marked, and pulled as one merged piece when the socket drains;
+ * 2. above it a stream is only marked, and pulled in merged pieces when the socket drains;
  * 3. a reader that fell too far behind, or is of another epoch, gets one snapshot;
  * 4. when waiting pushes pass the hard limit, or the client takes nothing for too long, the socket closes with `resume`.
  *
@@ -18,7 +18,7 @@ type Reader = {
   cursor: Cursor;
   queued: boolean;
   gone: boolean;
-  /** Nothing has been sent of it: it was promised to go on from its cursor, however far behind that is. */
+  /** It has not caught up since it came: it was promised to go on from its cursor, however far behind that is. */
   fresh: boolean;
 };
 
@@ -193,9 +193,16 @@ export class Outbox {
     if (reader.gone) return 0;
     const { source, cursor } = reader;
     const behind = !reader.fresh && source.length - cursor.offset > this.#host.limits.snapshotBehindUnits;
-    reader.fresh = false;
-    const push = behind || source.epoch !== cursor.epoch ? this.#snapshot(reader) : source.next(cursor);
-    if (source.ended) this.removeStream(source.key);
+    const { mergedUnits } = this.#host;
+    const push = behind || source.epoch !== cursor.epoch ? this.#snapshot(reader) : source.next(cursor, mergedUnits);
+    if (push !== undefined && cursor.offset < source.length) {
+      // More waits than one frame carries. It keeps its place, since what stands behind it may be the stream's end.
+      reader.queued = true;
+      this.#head -= 1;
+    } else {
+      reader.fresh = false;
+      if (source.ended) this.removeStream(source.key);
+    }
     if (push === undefined) return 0;
     const bytes = this.#host.encode(push);
     this.#host.transmit(this.#socket, bytes);

@@ -15,6 +15,8 @@ export type SlowFigures = {
   waitingMost: number;
   /** Growth of the process for each of them, bytes. */
   costBytes: number;
+  /** What of it is still held for each of them when they have gone, bytes. */
+  keptBytes: number;
   /** Further growth for each one of further crowds, who come when the crowd before has left, bytes. */
   creepBytes: number;
   /** Median time from the growth of the text to a reader that keeps up, ms: alone, and beside the slow ones. */
@@ -30,10 +32,24 @@ const WARM_UP_PIECES = 4000;
 /** So many still find room in the kernel. */
 const READ_PIECES = 1000;
 const FURTHER_CROWDS = 2;
+/**
+ * glibc then gives every freed buffer back to the system at once. Otherwise what a process holds tells mostly how much garbage lay
+ * between two collections: tens of megabytes more or less, whatever the readers cost.
+ */
+const everyFreeReturns = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: '4096',
+  MALLOC_MMAP_MAX_: '1000000',
+  MALLOC_TRIM_THRESHOLD_: '0',
+  MALLOC_TOP_PAD_: '0',
+};
 const program = fileURLToPath(new URL('test-slow-server.ts', import.meta.url));
 
 export async function measureSlowClients({ clients, ticks = 100 }: SlowOptions): Promise<SlowFigures> {
-  const server = fork(program, { execArgv: ['--expose-gc', '--max-semi-space-size=1'] });
+  const server = fork(program, {
+    execArgv: ['--expose-gc', '--max-semi-space-size=1'],
+    env: { ...process.env, ...everyFreeReturns },
+  });
   try {
     const [{ port, softBufferBytes }] = (await once(server, 'message')) as [{ port: number; softBufferBytes: number }];
     const reader = await TestClient.open(`ws://127.0.0.1:${port}/ws`, 'tsumugi.v1.json');
@@ -51,6 +67,7 @@ export async function measureSlowClients({ clients, ticks = 100 }: SlowOptions):
     const full = await fill(server, clients);
     const besideMs = await medianDelay(server, reader, ticks, false);
     await leave(slow, server);
+    const after = await tell(server, { do: 'look' });
     // What the allocator keeps serves the next ones: a leak would add up.
     let again = full;
     for (let crowd = 0; crowd < FURTHER_CROWDS; crowd++) {
@@ -65,6 +82,7 @@ export async function measureSlowClients({ clients, ticks = 100 }: SlowOptions):
       blocked: full.blocked,
       waitingMost: full.waitingMost,
       costBytes: (full.heldBytes - before.heldBytes) / clients,
+      keptBytes: (after.heldBytes - before.heldBytes) / clients,
       creepBytes: (again.heldBytes - full.heldBytes) / (clients * FURTHER_CROWDS),
       aloneMs,
       besideMs,

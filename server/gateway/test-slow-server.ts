@@ -46,12 +46,13 @@ class Endless extends GrowingText {
     this.seq += 1;
   }
 
-  override next(cursor: Cursor): Push | undefined {
+  override next(cursor: Cursor, maxUnits: number): Push | undefined {
     const { key: generationId, epoch, seq, length } = this;
     const { offset } = cursor;
     if (offset >= length) return undefined;
-    Object.assign(cursor, { seq, offset: length });
-    return { type: 'chat.delta', body: { generationId, epoch, seq, offset, text: 'a'.repeat(length - offset) } };
+    const units = Math.min(length - offset, maxUnits);
+    Object.assign(cursor, { seq, offset: offset + units });
+    return { type: 'chat.delta', body: { generationId, epoch, seq, offset, text: 'a'.repeat(units) } };
   }
 }
 

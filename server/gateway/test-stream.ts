@@ -27,16 +27,17 @@ export class GrowingText implements StreamSource {
     this.seq += 1;
   }
 
-  next(cursor: Cursor): Push | undefined {
+  next(cursor: Cursor, maxUnits: number): Push | undefined {
     this.pulls += 1;
     if (cursor.offset >= this.text.length) return undefined;
-    const at = `${cursor.offset}-${this.seq}`;
+    const end = Math.min(cursor.offset + maxUnits, this.text.length);
+    const at = `${cursor.offset}-${end}`;
     if (this.#last?.at !== at) {
       const { key: generationId, epoch, seq } = this;
-      const body = { generationId, epoch, seq, offset: cursor.offset, text: this.text.slice(cursor.offset) };
+      const body = { generationId, epoch, seq, offset: cursor.offset, text: this.text.slice(cursor.offset, end) };
       this.#last = { at, push: { type: 'chat.delta', body } };
     }
-    Object.assign(cursor, { seq: this.seq, offset: this.text.length });
+    Object.assign(cursor, { seq: this.seq, offset: end });
     return this.#last.push;
   }
 

@@ -47,7 +47,7 @@ export class Reader implements Peer {
   wakeStream(key: string): void {
     const stream = this.#streams.get(key);
     if (stream === undefined || this.paused || this.closed) return;
-    const push = stream.source.next(stream.cursor);
+    const push = stream.source.next(stream.cursor, Number.POSITIVE_INFINITY);
     if (stream.source.ended) this.#streams.delete(key);
     if (push !== undefined) this.#take(push);
   }
