@@ -1,6 +1,7 @@
 /** Every command there is: a new one gets one line here. */
 import type { Static } from 'typebox';
 import * as billing from './billing.ts';
+import * as billingPayouts from './billing-payouts.ts';
 import * as buying from './billing-purchases.ts';
 import * as chat from './chat.ts';
 import * as companion from './companion.ts';
@@ -25,6 +26,16 @@ export const upFrames = [
   buying.tickets,
   buying.entitlements,
   buying.paymentMethods,
+  billingPayouts.creator,
+  billingPayouts.becomeCreator,
+  billingPayouts.payoutAccounts,
+  billingPayouts.addPayoutAccount,
+  billingPayouts.payoutAccountLink,
+  billingPayouts.setDefaultPayoutAccount,
+  billingPayouts.removePayoutAccount,
+  billingPayouts.payouts,
+  billingPayouts.payoutLines,
+  billingPayouts.payoutStatement,
   companion.listAvatars,
   companion.createAvatar,
   companion.updateAvatar,

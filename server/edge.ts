@@ -1,5 +1,6 @@
 /** Puts the gateway together: every handler, every route, the page; and how all of it ends. Wiring only. */
 import { billingFrames } from './billing/frames.ts';
+import { payoutFrames } from './billing/payouts/frames.ts';
 import { purchaseFrames } from './billing/purchases/frames.ts';
 import { chatFrames } from './chat/frames.ts';
 import type { Clock } from './clock.ts';
@@ -116,7 +117,7 @@ function busyNow(hub: Services['hub']): (connection: Connection) => boolean {
 }
 
 function allHandlers(
-  { identity, billing, money, companion, chat, turns, traces }: Services,
+  { identity, billing, money, payouts, companion, chat, turns, traces }: Services,
   presence: UserPresence,
   clock: Clock,
 ): AllHandlers {
@@ -125,6 +126,7 @@ function allHandlers(
     ...identityFrames(identity, presence),
     ...billingFrames(billing),
     ...purchaseFrames(money),
+    ...payoutFrames(payouts),
     ...companionFrames(companion),
     ...chatFrames(chat, turns, traces),
   };
@@ -144,7 +146,7 @@ function openPresence({ config, storage, services, clock, log }: Parts, gateway:
   });
 }
 
-function chores({ identity, billing, hub, money }: Services, gateway: Gateway) {
+function chores({ identity, billing, hub, money, payouts }: Services, gateway: Gateway) {
   return [
     ...money.chores(),
     {
@@ -156,6 +158,7 @@ function chores({ identity, billing, hub, money }: Services, gateway: Gateway) {
         await billing.releaseExpiredHolds();
       },
     },
+    { name: 'payouts', everyMs: 10 * MINUTE_MS, work: () => payouts.work() },
     { name: 'expired sessions', everyMs: 60 * MINUTE_MS, work: () => identity.sweep() },
     {
       // News of an ended session may be lost between gateways; its sockets must not outlive it for long.

@@ -1,4 +1,6 @@
 /** Every HTTP route there is, put together: accounts, operators, health, documents. Wiring only. */
+import { payoutAdminCalls } from './billing/payouts/admin.ts';
+import { statementRoutes } from './billing/payouts/http.ts';
 import { purchaseAdminCalls } from './billing/purchases/admin.ts';
 import type { Clock } from './clock.ts';
 import { type Config, isLoopback } from './config.ts';
@@ -54,6 +56,7 @@ export function allRoutes({
       metricsToken: config.metricsToken,
     }),
     ...money.routes(),
+    ...statementRoutes(services.payouts.statements),
     ...adminRoutes(
       {
         db: storage.db,
@@ -64,7 +67,10 @@ export function allRoutes({
         networkOf,
         drain,
       },
-      [...purchaseAdminCalls(money.purchases, money.tickets)],
+      [
+        ...purchaseAdminCalls(money.purchases, money.tickets),
+        ...payoutAdminCalls({ db: storage.db, clock, payouts: services.payouts }),
+      ],
     ),
   ];
   return [...routes, ...docsRoutes(routes, promises)];

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { ColumnKeys, openMasterKeys } from '../db/keys/column-keys.ts';
 import type { Push } from '../protocol/down.ts';
 import { WorkerPool } from '../workers/pool.ts';
+import { policyOf } from './billing/payouts/policy.ts';
+import { PayoutService } from './billing/payouts/service.ts';
 import { BillingService } from './billing/service.ts';
 import { openMoney } from './billing/stripe/open-money.ts';
 import type { Presence, TokenMeter } from './chat/needs.ts';
@@ -11,6 +13,7 @@ import type { Clock } from './clock.ts';
 import { seedSamples } from './companion/samples.ts';
 import { CompanionService } from './companion/service.ts';
 import type { Config } from './config.ts';
+import { Creators } from './identity/creators.ts';
 import { Passwords } from './identity/passwords.ts';
 import { IdentityService } from './identity/service.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -87,6 +90,14 @@ export async function startServices(parts: Parts) {
   await identity.start();
   lifecycle.add('identity', identity, (running) => running.close());
 
+  const payouts = new PayoutService({
+    ...{ db, clock, log, live },
+    runner: pool,
+    cells: keys.cells,
+    creators: new Creators(),
+    policy: policyOf(config),
+  });
+
   const memory = lifecycle.add(
     'memory',
     await openMemory({ config, db: storage.side, pool, clock, log, model }),
@@ -120,7 +131,7 @@ export async function startServices(parts: Parts) {
   told.tell = (userId, push) => chat.audience.tell(userId, push);
   await chat.start();
   lifecycle.add('chat', chat, (running) => running.stop());
-  return { pool, model, keys, identity, billing, money, memory, companion, ...chat };
+  return { pool, model, keys, identity, billing, money, payouts, memory, companion, ...chat };
 }
 
 function chatOptions(config: Config, storage: Storage): ChatOptions {

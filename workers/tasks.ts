@@ -1,5 +1,8 @@
 /** Every CPU task of the pool: its name, what it takes and what it gives. The map makes `pool.run` typed. */
 
+import type { CsvPart } from './billing/write-statement-csv.ts';
+import type { PdfInput } from './billing/write-statement-pdf.ts';
+
 /** A row-major matrix of unit vectors that several threads read. Rows behind `rows` are not yet valid. */
 export type SharedVectors = { buffer: SharedArrayBuffer; rows: number; dimensions: number };
 export type Match = { namespace: number; row: number; score: number };
@@ -19,6 +22,10 @@ export type Tasks = {
     input: { heads: readonly ChainHead[]; entries: readonly LedgerDraft[] };
     output: HashedEntry[];
   };
+  /** A payout's statement for spreadsheets: a piece of it, in order. */
+  'billing/write-statement-csv': { input: CsvPart; output: string };
+  /** A payout's statement to print. */
+  'billing/write-statement-pdf': { input: PdfInput; output: Uint8Array };
 };
 export type TaskName = keyof Tasks;
 

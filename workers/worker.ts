@@ -5,11 +5,13 @@
 import { isMainThread } from 'node:worker_threads';
 import { hashEntries } from './billing/hash-entries.ts';
 import { meterTokens, warmTokenizers } from './billing/meter-tokens.ts';
+import { writeStatementCsv } from './billing/write-statement-csv.ts';
+import { writeStatementPdf } from './billing/write-statement-pdf.ts';
 import { embedTexts } from './memory/embed-text.ts';
 import { retrieve } from './memory/retrieve.ts';
 import type { TaskName, Tasks } from './tasks.ts';
 
-type Table = { [T in TaskName]: (input: Tasks[T]['input']) => Tasks[T]['output'] };
+type Table = { [T in TaskName]: (input: Tasks[T]['input']) => Tasks[T]['output'] | Promise<Tasks[T]['output']> };
 export type TaskCall = { [T in TaskName]: { task: T; input: Tasks[T]['input'] } }[TaskName] | { task: 'warm-up' };
 export type TaskAnswer = { ok: true; value: unknown } | { ok: false; error: { name: string; message: string } };
 
@@ -17,6 +19,8 @@ const table: Table = {
   'memory/retrieve': retrieve,
   'memory/embed-text': ({ texts, dimensions }) => embedTexts(texts, dimensions),
   'billing/meter-tokens': ({ model, texts }) => meterTokens(model, texts),
+  'billing/write-statement-csv': writeStatementCsv,
+  'billing/write-statement-pdf': writeStatementPdf,
   'billing/hash-entries': ({ heads, entries }) => hashEntries(heads, entries),
 };
 
@@ -33,15 +37,23 @@ function warmUp(): void {
 }
 
 /** The function that the pool calls. */
-export default function run(call: TaskCall): TaskAnswer {
+export default function run(call: TaskCall): TaskAnswer | Promise<TaskAnswer> {
   try {
     if (call.task === 'warm-up') return { ok: true, value: undefined };
     const work = table[call.task] as (input: never) => unknown;
-    return { ok: true, value: work(call.input as never) };
+    const value = work(call.input as never);
+    // Nearly all tasks are done by now, and shall not wait a turn.
+    return value instanceof Promise ? value.then(toAnswer, toFailure) : toAnswer(value);
   } catch (error) {
-    const { name, message } = error instanceof Error ? error : new Error(String(error));
-    return { ok: false, error: { name, message } };
+    return toFailure(error);
   }
+}
+
+const toAnswer = (value: unknown): TaskAnswer => ({ ok: true, value });
+
+function toFailure(error: unknown): TaskAnswer {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  return { ok: false, error: { name, message } };
 }
 
 // The thread counts as ready once this module has been read, so every worker, a replacement too, begins warm.

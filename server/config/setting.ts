@@ -183,3 +183,53 @@ export function keyRing(env: string, about: About<undefined>): Setting<string | 
     about,
   );
 }
+
+/** A time zone of the IANA database. */
+export function timeZone(env: string, about: About<string>): Setting<string> {
+  return setting(
+    env,
+    {
+      expected: 'a time zone such as Asia/Tokyo',
+      // Offsets and the like are known to some: only names that say a place, or UTC, mean the same everywhere.
+      parse: (given) => (/^(UTC|[A-Za-z_]+\/[A-Za-z0-9_+\-/]+)$/.test(given) && isZone(given) ? given : undefined),
+      show: String,
+    },
+    about,
+  );
+}
+
+function isZone(given: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: given });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whole smallest units by currency: `JPY:1000,USD:500`. */
+export function amounts(
+  env: string,
+  about: About<Readonly<Record<string, number>>>,
+): Setting<Readonly<Record<string, number>>> {
+  return setting<Readonly<Record<string, number>>>(
+    env,
+    {
+      expected: 'amounts by currency such as JPY:1000,USD:500, whole numbers of the smallest unit',
+      parse(given) {
+        const found: Record<string, number> = {};
+        for (const part of given.split(',')) {
+          const [, currency, amount] = /^\s*([A-Z]{3})\s*:\s*(\d{1,12})\s*$/.exec(part) ?? [];
+          if (currency === undefined || found[currency] !== undefined) return undefined;
+          found[currency] = Number(amount);
+        }
+        return found;
+      },
+      show: (list) =>
+        Object.entries(list)
+          .map(([currency, amount]) => `${currency}:${amount}`)
+          .join(','),
+    },
+    about,
+  );
+}

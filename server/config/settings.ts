@@ -3,6 +3,7 @@ import { limits } from './groups/limits.ts';
 import { model } from './groups/model.ts';
 import { operation } from './groups/operation.ts';
 import { payments } from './groups/payments.ts';
+import { payouts } from './groups/payouts.ts';
 import { start } from './groups/start.ts';
 import { stores } from './groups/stores.ts';
 import type { Setting } from './setting.ts';
@@ -14,6 +15,7 @@ export const settingGroups = [
   { title: 'Model', settings: model },
   { title: 'Payments', settings: payments },
   { title: 'Limits', settings: limits },
+  { title: 'Payouts', settings: payouts },
   { title: 'Operation', settings: operation },
 ] as const;
 
@@ -23,6 +25,7 @@ export const settings = {
   ...model,
   ...payments,
   ...limits,
+  ...payouts,
   ...operation,
 };
 type Settings = typeof settings;

@@ -29,6 +29,7 @@ const byName: Readonly<Record<string, unknown>> = {
   systemPrompt: 'You are Wren, a quiet librarian.',
   clientMessageId: 'c1',
   protocol: '1.0',
+  month: '2026-10',
   offset: 0,
   seq: 1,
   length: 12,
@@ -77,6 +78,9 @@ function text(schema: Schema, name: string): string {
   if (schema.pattern?.startsWith('^[0-9a-f]{64}') === true)
     return 'b5bb9d8014a0f9b1d61e21e796d78dccdf1352f23cd32812f4850b878ae4944c';
   if (schema.pattern?.startsWith('^#') === true) return '#7a5cff';
+  if (schema.pattern === '^[A-Z]{3}$') return 'JPY';
+  if (schema.pattern === '^[a-z]{3}$') return 'jpy';
+  if (schema.pattern === '^[A-Z]{2}$') return 'JP';
   const known = byName[name];
   if (typeof known === 'string') return known;
   return (schema.minLength ?? 0) > 3 ? 'x'.repeat(schema.minLength ?? 0) : 'text';

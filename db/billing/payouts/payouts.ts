@@ -124,6 +124,13 @@ export async function findLatestPayout(tx: Tx, creatorId: string, currency: stri
   return row && toPayout(row);
 }
 
+/** The payout of the latest month in each currency. */
+export async function listLatestPayouts(tx: Tx, creatorId: string): Promise<PayoutRow[]> {
+  const rows = await tx.sql<Raw[]>`
+    select distinct on (currency) ${columns(tx)} from billing.payouts where creator_id = ${creatorId} order by currency, month desc`;
+  return rows.map(toPayout);
+}
+
 export type CarriedRow = { creatorId: string; currency: string; closingMinor: number };
 
 /** Amounts above zero that the latest payouts carry on, in order behind `after`. */

@@ -12,3 +12,8 @@ export type CreatorDirectory = {
   findById(tx: Tx, creatorId: string): Promise<NamedCreator | undefined>;
   setStatus(tx: Tx, creatorId: string, status: 'active' | 'suspended'): Promise<boolean>;
 };
+
+export type PayoutLog = {
+  info(facts: object, message: string): void;
+  warn(facts: object, message: string): void;
+};

@@ -30,3 +30,24 @@ export function currencyCode(given: string): string {
   if (!/^[A-Z]{3}$/.test(code)) throw new Error(`No currency code: ${given.slice(0, 20)}`);
   return code;
 }
+
+/** As the settings have it. */
+export function policyOf(config: {
+  payoutShareBps: number;
+  payoutHoldingDays: number;
+  payoutMinimum: AmountByCurrency;
+  payoutFee: AmountByCurrency;
+  payoutTimeZone: string;
+  payoutRunDay: number;
+  payoutNeedsApproval: boolean;
+}): PayoutPolicy {
+  return {
+    shareBps: config.payoutShareBps,
+    holdingDays: config.payoutHoldingDays,
+    minimumMinor: config.payoutMinimum,
+    feeMinor: config.payoutFee,
+    timeZone: config.payoutTimeZone,
+    runDay: config.payoutRunDay,
+    needsApproval: config.payoutNeedsApproval,
+  };
+}
