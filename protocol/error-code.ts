@@ -1,6 +1,7 @@
 /** Every error a client can meet, as data: when to retry, how loudly the server logs it, what it says. */
 import { payoutErrors } from './payout-errors.ts';
 import { purchaseErrors } from './purchase-errors.ts';
+import { reversalErrors } from './reversal-errors.ts';
 
 /**
  * - `never`: the same request fails again.
@@ -166,6 +167,7 @@ export const errorCodes = {
   },
 
   ...purchaseErrors,
+  ...reversalErrors,
 
   ...payoutErrors,
 

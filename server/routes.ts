@@ -1,4 +1,6 @@
 /** Every HTTP route there is, put together: accounts, operators, health, documents. Wiring only. */
+
+import { billingAdminCalls } from './billing/admin.ts';
 import { payoutAdminCalls } from './billing/payouts/admin.ts';
 import { statementRoutes } from './billing/payouts/http.ts';
 import { purchaseAdminCalls } from './billing/purchases/admin.ts';
@@ -41,7 +43,7 @@ export function allRoutes({
   drain,
   promises,
 }: Parts): Route[] {
-  const { identity, model, money } = services;
+  const { identity, model, billing, money } = services;
   const routes = [
     ...authRoutes(identity, {
       secureCookies: config.tls || !isLoopback(config.host),
@@ -68,8 +70,14 @@ export function allRoutes({
         drain,
       },
       [
-        ...purchaseAdminCalls(money.purchases, money.tickets),
         ...payoutAdminCalls({ db: storage.db, clock, payouts: services.payouts }),
+        ...billingAdminCalls({
+          db: storage.db,
+          clock,
+          ledger: billing.ledger,
+          reversalLimitTokens: config.reversalLimitTokens,
+        }),
+        ...purchaseAdminCalls(money.purchases, money.tickets),
       ],
     ),
   ];

@@ -137,6 +137,14 @@ export const limits = {
     { min: 1, max: 100_000 },
     { default: 50, says: 'Avatars that one user may own.' },
   ),
+  reversalLimitTokens: integer(
+    'REVERSAL_LIMIT_TOKENS',
+    { min: 0, max: Number.MAX_SAFE_INTEGER },
+    {
+      default: 100_000,
+      says: 'Tokens that one operator may take back in the ledger within a day; above it another operator has to agree.',
+    },
+  ),
   signUpGrantTokens: integer(
     'SIGN_UP_GRANT_TOKENS',
     { min: 0, max: Number.MAX_SAFE_INTEGER },
