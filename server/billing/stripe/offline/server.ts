@@ -37,7 +37,7 @@ export type OfflineStripe = Omit<ApiParts, 'pageUrl'> & {
 };
 
 const MAX_BODY_BYTES = 1024 * 1024;
-const TICK_MS = 1_000;
+const TICK_MS = 60_000;
 
 /** Listens on loopback when it resolves. */
 export async function startOfflineStripe(options: OfflineOptions): Promise<OfflineStripe> {
