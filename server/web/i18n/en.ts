@@ -1,5 +1,8 @@
 /** The page in English. The keys of this table are the keys there are. */
+import { moneyEn } from './en-money.ts';
+
 export const en = {
+  ...moneyEn,
   // Everywhere.
   loading: 'Loading…',
   working: 'One moment…',

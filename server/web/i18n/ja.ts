@@ -1,7 +1,9 @@
 /** The page in Japanese. */
+import { moneyJa } from './ja-money.ts';
 import type { Texts } from './translate.ts';
 
 export const ja = {
+  ...moneyJa,
   loading: '読み込んでいます…',
   working: '少々お待ちください…',
   retry: 'もう一度試す',
