@@ -16,6 +16,7 @@ export const LedgerEntry = Type.Object({
   seq: Type.Integer(),
   hash: Hash,
   prevHash: Hash,
+  asset: Type.Union([Type.Literal('token'), Type.Literal('addon_token')], { description: 'Given, or bought.' }),
   direction: Type.Union([Type.Literal('in'), Type.Literal('out')]),
   tokenAmount: Type.Integer({ description: 'Tokens, always positive; `direction` says which way.' }),
   purpose: Type.String(),
@@ -30,6 +31,26 @@ export const balance = defineUp('billing.balance', {
   says: 'The balance of the account, in tokens.',
   body: Empty,
   reply: Type.Object({ balance: Type.Integer() }),
+  errors: [],
+});
+
+const Tokens = Type.Integer({ description: 'Tokens.' });
+
+export const spending = defineUp('billing.spending', {
+  says: 'What the account may spend: what it was given, what it bought, and how much of its month is used.',
+  body: Empty,
+  reply: Type.Object({
+    tokens: Type.Integer({
+      description: 'Given, by sign-up and plan; spending them counts against the month. What is held is part of it.',
+    }),
+    boughtTokens: Type.Integer({ description: 'Bought; no month limits them.' }),
+    heldTokens: Type.Integer({ description: 'Of `tokens`: set aside for answers under way.' }),
+    heldBoughtTokens: Type.Integer({ description: 'Of `boughtTokens`: set aside for answers under way.' }),
+    atCap: Type.Union([Type.Literal('stop'), Type.Literal('use_bought')], {
+      description: 'What happens when the month is used up.',
+    }),
+    month: Nullable(Type.Object({ start: Timestamp, end: Timestamp, usedTokens: Tokens, capTokens: Nullable(Tokens) })),
+  }),
   errors: [],
 });
 

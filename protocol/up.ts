@@ -17,6 +17,7 @@ export const upFrames = [
   identity.endSession,
   identity.presence,
   billing.balance,
+  billing.spending,
   billing.usage,
   billing.ledger,
   buying.products,

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Check } from 'typebox/value';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../db/testing/postgres.ts';
-import { balance, ledger, usage } from '../../protocol/billing.ts';
+import { balance, ledger, spending, usage } from '../../protocol/billing.ts';
 import { WorkerPool } from '../../workers/pool.ts';
 import { systemClock } from '../clock.ts';
 import type { Caller } from '../peer.ts';
@@ -36,6 +36,24 @@ test('replies match their schemas, with and without options', async () => {
   const balanceReply = await frames['billing.balance'](caller, {});
   expect(balanceReply).toEqual({ balance: 493 });
   expect(Check(balance.reply, balanceReply)).toBe(true);
+  const spendingReply = await frames['billing.spending'](caller, {});
+  expect(Check(spending.reply, spendingReply)).toBe(true);
+  expect(spendingReply).toMatchObject({
+    tokens: 493,
+    boughtTokens: 0,
+    heldTokens: 0,
+    month: { usedTokens: 7, capTokens: null },
+  });
+  // A month that is over has a next one, in which nothing is used.
+  await db.asService(
+    (tx) =>
+      tx.sql`update billing.spending set period_start = period_start - interval '60 days', period_end = period_end - interval '60 days'`,
+  );
+  const next = await frames['billing.spending'](caller, {});
+  expect(next).toMatchObject({ month: { usedTokens: 0 } });
+  expect(Date.parse(next.month?.end ?? '')).toBeGreaterThan(Date.now());
+  const stranger = { ...caller, userId: randomUUID() };
+  expect(await frames['billing.spending'](stranger, {})).toMatchObject({ tokens: 0, month: null });
   for (const body of [{}, { days: 1 }, { days: 366 }]) {
     const reply = await frames['billing.usage'](caller, body);
     expect(Check(usage.reply, reply)).toBe(true);

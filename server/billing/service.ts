@@ -6,6 +6,7 @@ import { type Balances, findAccounts, findBalances } from '../../db/billing/acco
 import type { HoldWish } from '../../db/billing/holds.ts';
 import { findPendingByKeys } from '../../db/billing/ledger/pending.ts';
 import { findByKeys, listEntries, type OwnEntry } from '../../db/billing/ledger.ts';
+import { findSpendingNow } from '../../db/billing/month.ts';
 import {
   type AllowanceChange,
   changeAllowance,
@@ -15,6 +16,7 @@ import {
 import { addUsage, listUsage } from '../../db/billing/usage.ts';
 import type { Database, Tx } from '../../db/client.ts';
 import type { LedgerEntry, UsageDay } from '../../protocol/billing.ts';
+import type { UpReply } from '../../protocol/up.ts';
 import type { TaskRunner } from '../../workers/runner.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
@@ -222,6 +224,16 @@ export class BillingService {
     return totalOf((await findBalances(tx, [userId])).get(userId));
   }
 
+  /** What a user may spend, and how much of his month is used. */
+  async spending(userId: string): Promise<UpReply<'billing.spending'>> {
+    const now = await this.#db.asUser(userId, (tx) => findSpendingNow(tx, userId));
+    if (now === undefined)
+      return { tokens: 0, boughtTokens: 0, heldTokens: 0, heldBoughtTokens: 0, atCap: 'stop', month: null };
+    const { startMs, endMs, capTokens, usedTokens, ...rest } = now;
+    const [start, end] = [new Date(startMs).toISOString(), new Date(endMs).toISOString()];
+    return { ...rest, month: { start, end, usedTokens, capTokens } };
+  }
+
   /** Days with usage among the last `days`, today (UTC) included; newest first. */
   async usage(userId: string, days: number): Promise<{ days: UsageDay[]; balance: number }> {
     const fromDay = utcDay(this.#clock.now() - (days - 1) * DAY_MS);
@@ -290,6 +302,7 @@ function toLedgerEntry(row: OwnEntry, account: string): LedgerEntry {
     seq: row.seq,
     hash: row.hash,
     prevHash: row.prevHash,
+    asset: row.asset as LedgerEntry['asset'],
     direction: row.toAccount === account ? 'in' : 'out',
     tokenAmount: row.tokenAmount,
     purpose: row.purpose,

@@ -5,6 +5,7 @@ import { EditAvatarScreen, NewAvatarScreen } from './avatars/editor-screen.tsx';
 import { HomeScreen } from './avatars/home-screen.tsx';
 import { ChatScreen } from './chat/chat-screen.tsx';
 import { t } from './i18n/translate.ts';
+import { PlanScreen } from './money/plan-screen.tsx';
 import { pathTo, route } from './router.ts';
 import { errorText } from './session/error-text.ts';
 import { SignInScreen } from './session/sign-in-screen.tsx';
@@ -63,6 +64,8 @@ function CurrentScreen() {
       return <EditAvatarScreen key={here.avatarId} avatarId={here.avatarId} />;
     case 'usage':
       return <UsageScreen />;
+    case 'plan':
+      return <PlanScreen />;
     case 'settings':
       return <SettingsScreen />;
     case 'admin':

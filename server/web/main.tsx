@@ -4,9 +4,11 @@ import { App } from './app.tsx';
 import { startConnectionState } from './connection/store.ts';
 import { startPresence } from './devices/store.ts';
 import { startLanguage } from './i18n/translate.ts';
+import { startMoneyNews } from './money/store.ts';
 import { startRouter } from './router.ts';
 import { start } from './start.ts';
 import { startTheme } from './theme/theme.ts';
+import { startBalanceNews } from './usage/store.ts';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/controls.css';
@@ -17,12 +19,15 @@ import './styles/editor.css';
 import './styles/chat.css';
 import './styles/prose.css';
 import './styles/panels.css';
+import './styles/money.css';
 
 startTheme();
 startLanguage();
 startRouter();
 startConnectionState();
 startPresence();
+startBalanceNews();
+startMoneyNews();
 void start();
 
 const root = document.getElementById('app');

@@ -7,6 +7,7 @@ export type Route =
   | { name: 'new-avatar' }
   | { name: 'avatar'; avatarId: string }
   | { name: 'usage' }
+  | { name: 'plan' }
   | { name: 'settings' }
   | { name: 'admin' }
   | { name: 'unknown' };
@@ -20,7 +21,7 @@ export function matchRoute(path: string): Route {
   if (first === 'avatars' && second === 'new') return { name: 'new-avatar' };
   if (first === 'avatars' && second !== undefined) return { name: 'avatar', avatarId: second };
   if (second !== undefined) return { name: 'unknown' };
-  if (first === 'usage' || first === 'settings' || first === 'admin') return { name: first };
+  if (first === 'usage' || first === 'plan' || first === 'settings' || first === 'admin') return { name: first };
   return { name: 'unknown' };
 }
 
@@ -28,6 +29,7 @@ export const pathTo = {
   home: '/',
   newAvatar: '/avatars/new',
   usage: '/usage',
+  plan: '/plan',
   settings: '/settings',
   admin: '/admin',
   chat: (conversationId: string) => `/chat/${conversationId}`,

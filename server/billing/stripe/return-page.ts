@@ -45,7 +45,7 @@ function pageOf(japanese: boolean): string {
         link: 'Back to Tsumugi',
       };
   return `<!doctype html><html lang="${japanese ? 'ja' : 'en'}"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="4; url=/">
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="4; url=/plan">
 <title>${text.title}</title><style>:root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1.5rem}</style>
-</head><body><main><h1>${text.title}</h1><p>${text.body}</p><p><a href="/">${text.link}</a></p></main></body></html>`;
+</head><body><main><h1>${text.title}</h1><p>${text.body}</p><p><a href="/plan">${text.link}</a></p></main></body></html>`;
 }

@@ -7,8 +7,8 @@ import { errorText } from '../session/error-text.ts';
 import { Screen } from '../shell/screen.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { Icon } from '../ui/icons.tsx';
+import { LoadedPanel, shortId } from '../ui/loaded-panel.tsx';
 import { notify } from '../ui/notices.tsx';
-import { LoadedPanel, shortId } from './loaded-panel.tsx';
 import { closeConnection, connections, drain, events, generations, refreshAll } from './store.ts';
 import { Users } from './users.tsx';
 

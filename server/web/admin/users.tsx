@@ -4,8 +4,8 @@ import { formatAgo } from '../i18n/format.ts';
 import { t } from '../i18n/translate.ts';
 import { errorText } from '../session/error-text.ts';
 import { TextField } from '../ui/field.tsx';
+import { LoadedPanel } from '../ui/loaded-panel.tsx';
 import { notify } from '../ui/notices.tsx';
-import { LoadedPanel } from './loaded-panel.tsx';
 import { connections, searchUsers, signOutUser, users } from './store.ts';
 
 const tell = (error: unknown): void => notify(errorText(error), 'wrong');

@@ -1,5 +1,6 @@
 /** Messages that are not stored: one on its way, one that could not be sent, an answer that broke off before it began. */
 import { t } from '../i18n/translate.ts';
+import { WayOut } from '../money/way-out.tsx';
 import { errorText } from '../session/error-text.ts';
 import { Icon } from '../ui/icons.tsx';
 import type { Broken, ChatStore, Outgoing } from './store.ts';
@@ -15,6 +16,7 @@ export function OutgoingMessage({ chat, outgoing }: { chat: ChatStore; outgoing:
         <div class="message-problem" role="alert">
           <Icon name="alert" size={16} />
           <span>{errorText(outgoing.error)}</span>
+          <WayOut error={outgoing.error} />
           <button type="button" class="button quiet small" onClick={() => void chat.sendAgain()}>
             {t('retry')}
           </button>
@@ -36,6 +38,7 @@ export function BrokenAnswer({ chat, broken }: { chat: ChatStore; broken: Broken
     <div class="message-problem answer-problem" role="alert">
       <Icon name="alert" size={16} />
       <span>{errorText(broken.error)}</span>
+      <WayOut error={broken.error} />
       <button
         type="button"
         class="button quiet small"

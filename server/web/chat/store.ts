@@ -9,6 +9,7 @@ import type { Conversation } from '../../../protocol/client/conversation.ts';
 import { randomId } from '../../../protocol/client/environment.ts';
 import type { Generation } from '../../../protocol/client/generation.ts';
 import { conversations, forgetConversation } from '../conversations/store.ts';
+import { isOutOfTokens } from '../money/way-out.tsx';
 import { errorCode, errorText } from '../session/error-text.ts';
 import { notify } from '../ui/notices.tsx';
 import { keepDraft, readDraft } from './drafts.ts';
@@ -188,7 +189,10 @@ export class ChatStore {
       await task(live);
       return true;
     } catch (error) {
-      notify(errorText(error), 'wrong');
+      const last = this.messages.peek().findLast(({ role }) => role === 'user');
+      // What one can do something about stays in sight, with the way out beside it.
+      if (isOutOfTokens(error) && last !== undefined) this.broken.value = { error, parentId: last.messageId };
+      else notify(errorText(error), 'wrong');
       return false;
     } finally {
       this.starting.value = false;

@@ -236,8 +236,6 @@ export const en = {
   'usage.showHash': 'Show hash',
   'usage.hash': 'Hash',
   'usage.prevHash': 'Hash before',
-  'usage.purpose.chat': 'Answer',
-  'usage.purpose.grant': 'Welcome gift',
 
   // Settings.
   'settings.title': 'Settings',

@@ -10,6 +10,9 @@ export const formatCompact = (value: number): string =>
 export const formatDateTime = (iso: string): string =>
   new Intl.DateTimeFormat(lang.value, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso));
 
+export const formatDate = (iso: string): string =>
+  new Intl.DateTimeFormat(lang.value, { dateStyle: 'medium' }).format(new Date(iso));
+
 export const formatTime = (iso: string): string =>
   new Intl.DateTimeFormat(lang.value, { hour: 'numeric', minute: '2-digit' }).format(new Date(iso));
 

@@ -225,8 +225,6 @@ export const ja = {
   'usage.showHash': 'ハッシュを表示',
   'usage.hash': 'ハッシュ',
   'usage.prevHash': '前のハッシュ',
-  'usage.purpose.chat': '返事',
-  'usage.purpose.grant': '登録時の贈りもの',
 
   'settings.title': '設定',
   'settings.look': '言語と見た目',

@@ -19,6 +19,8 @@ export function fill(text: string, values: Readonly<Record<string, string | numb
   return text.replace(/\{(\w+)\}/g, (place, name: string) => isolate(String(values[name] ?? place)));
 }
 
+export const isTextKey = (key: string): key is TextKey => Object.hasOwn(en, key);
+
 /** The text for `key` in the current language. Components that call it follow a switch of the language. */
 export function t(key: TextKey, values: Readonly<Record<string, string | number>> = {}): string {
   return fill(tables[lang.value][key], values);

@@ -24,7 +24,11 @@ export function Tickets() {
       title={t('money.tickets')}
       what={tickets}
       empty={t('money.noTickets')}
-      aside={count !== undefined && <strong class="panel-figure">{t('money.ticketCount', { count: formatNumber(count) })}</strong>}
+      aside={
+        count !== undefined && (
+          <strong class="panel-figure">{t('money.ticketCount', { count: formatNumber(count) })}</strong>
+        )
+      }
     >
       {(items) => (
         <ul class="rows">
@@ -56,7 +60,8 @@ export function Entitlements() {
               <span class="row-words">
                 <strong dir="auto">{each.itemId}</strong>
                 <span>
-                  {t(sourceTexts[each.source])} · <time dateTime={each.grantedAt}>{formatDateTime(each.grantedAt)}</time>
+                  {t(sourceTexts[each.source])} ·{' '}
+                  <time dateTime={each.grantedAt}>{formatDateTime(each.grantedAt)}</time>
                 </span>
               </span>
               <span class={each.revokedAt === null ? 'chip chip-good' : 'chip chip-thread'}>

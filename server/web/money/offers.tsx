@@ -1,11 +1,11 @@
 /** What is on sale, as cards. Pressing one leaves for the page of the payment provider. */
 import { useSignal } from '@preact/signals';
 import type { Offer } from '../../../protocol/billing-purchases.ts';
+import { Knot } from '../avatars/knot.tsx';
 import { formatNumber } from '../i18n/format.ts';
 import { formatMoney } from '../i18n/money.ts';
 import { lang, t } from '../i18n/translate.ts';
 import { errorText } from '../session/error-text.ts';
-import { Knot } from '../avatars/knot.tsx';
 import { LoadedPanel } from '../ui/loaded-panel.tsx';
 import { notify } from '../ui/notices.tsx';
 import { buy, products } from './store.ts';
@@ -38,7 +38,8 @@ const otherKinds = (offers: readonly Offer[]): string[] =>
 
 function OfferGroup({ kind, offers }: { kind: string; offers: readonly Offer[] }) {
   if (offers.length === 0) return null;
-  const title = kind === 'addon_tokens' ? t('money.tokens') : kind === 'tickets' ? t('money.tickets') : t('money.things');
+  const title =
+    kind === 'addon_tokens' ? t('money.tokens') : kind === 'tickets' ? t('money.tickets') : t('money.things');
   return (
     <section class="offer-group">
       <h3>{title}</h3>

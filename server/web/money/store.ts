@@ -1,14 +1,14 @@
 /** What the account may buy and has bought, and the ways to the payment provider. Amounts come from the server alone. */
 import { effect, signal } from '@preact/signals';
-import { randomId } from '../../../protocol/client/environment.ts';
 import type { Entitlement, Purchase, TicketTransaction } from '../../../protocol/billing-purchases.ts';
+import { randomId } from '../../../protocol/client/environment.ts';
 import type { UpReply } from '../../../protocol/up.ts';
 import { lang, t } from '../i18n/translate.ts';
 import { client, currentClient, onSignedOut } from '../session/store.ts';
-import { balance } from '../usage/store.ts';
 import { Loaded } from '../ui/loadable.ts';
 import { notify } from '../ui/notices.tsx';
 import { Paged } from '../ui/paged.ts';
+import { balance } from '../usage/store.ts';
 
 const pageSize = 10;
 const pageOf = (before: string | undefined) => ({ limit: pageSize, ...(before === undefined ? {} : { before }) });

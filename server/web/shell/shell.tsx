@@ -59,6 +59,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
 const places: readonly { to: string; icon: IconName; text: TextKey; adminOnly?: boolean }[] = [
   { to: pathTo.home, icon: 'home', text: 'nav.home' },
   { to: pathTo.usage, icon: 'usage', text: 'nav.usage' },
+  { to: pathTo.plan, icon: 'plan', text: 'nav.plan' },
   { to: pathTo.settings, icon: 'settings', text: 'nav.settings' },
   { to: pathTo.admin, icon: 'admin', text: 'nav.admin', adminOnly: true },
 ];

@@ -3,7 +3,12 @@ import type { ComponentChildren } from 'preact';
 
 export type Column<T> = { title: string; cell: (row: T) => ComponentChildren };
 
-type FactTableProps<T> = { caption: string; columns: readonly Column<T>[]; rows: readonly T[]; keyOf: (row: T) => string };
+type FactTableProps<T> = {
+  caption: string;
+  columns: readonly Column<T>[];
+  rows: readonly T[];
+  keyOf: (row: T) => string;
+};
 
 export function FactTable<T>({ caption, columns, rows, keyOf }: FactTableProps<T>) {
   return (

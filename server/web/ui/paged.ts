@@ -1,7 +1,8 @@
 /** A list that is fetched a page at a time, newest first. */
-import { notify } from './notices.tsx';
-import { Loaded } from './loadable.ts';
+
 import { errorText } from '../session/error-text.ts';
+import { Loaded } from './loadable.ts';
+import { notify } from './notices.tsx';
 
 export type Page<T> = Readonly<{ items: readonly T[]; nextBefore: string | null }>;
 

@@ -2,88 +2,66 @@
 import { useEffect } from 'preact/hooks';
 import type { LedgerEntry } from '../../../protocol/billing.ts';
 import { formatDateTime, formatNumber } from '../i18n/format.ts';
-import { t } from '../i18n/translate.ts';
-import { errorText } from '../session/error-text.ts';
+import { isTextKey, t } from '../i18n/translate.ts';
 import { Screen } from '../shell/screen.tsx';
-import { notify } from '../ui/notices.tsx';
-import { Failed, Spinning } from '../ui/states.tsx';
+import { ListPanel, LoadedPanel } from '../ui/loaded-panel.tsx';
+import { BalanceFigures } from './balance-figures.tsx';
 import { DayChart } from './day-chart.tsx';
 import { fillDays } from './fill-days.ts';
-import { ledger, loadMoreEntries, shownDays, usage } from './store.ts';
+import { MonthCard } from './month-card.tsx';
+import { balance, ledger, shownDays, usage } from './store.ts';
 
 export function UsageScreen() {
   useEffect(() => {
+    void balance.load();
     void usage.load();
     void ledger.load();
   }, []);
   return (
     <Screen title={t('usage.title')}>
-      <Summary />
+      <BalanceFigures />
+      <MonthCard />
+      <Days />
       <Ledger />
     </Screen>
   );
 }
 
-function Summary() {
-  const now = usage.now.value;
-  if (now.state === 'failed') return <Failed text={errorText(now.error)} onRetry={() => void usage.load()} />;
-  if (now.state !== 'ready') return <Spinning />;
-  const days = fillDays(now.value.days, new Date().toISOString().slice(0, 10), shownDays);
-  const sum = (pick: (day: (typeof days)[number]) => number): number =>
-    days.reduce((total, day) => total + pick(day), 0);
+function Days() {
   return (
-    <>
-      <dl class="figures">
-        <div class="figure figure-main">
-          <dt>{t('usage.balance')}</dt>
-          <dd>{formatNumber(now.value.balance)}</dd>
-          <dd class="figure-unit">{t('usage.tokens')}</dd>
-        </div>
-        <div class="figure">
-          <dt>{t('usage.tokensOut')}</dt>
-          <dd>{formatNumber(sum((day) => day.tokensOut))}</dd>
-          <dd class="figure-unit">{t('usage.lastDays', { days: shownDays })}</dd>
-        </div>
-        <div class="figure">
-          <dt>{t('usage.tokensIn')}</dt>
-          <dd>{formatNumber(sum((day) => day.tokensIn))}</dd>
-          <dd class="figure-unit">{t('usage.lastDays', { days: shownDays })}</dd>
-        </div>
-      </dl>
-      <section class="panel" aria-labelledby="days-title">
-        <h2 id="days-title">{t('usage.byDay')}</h2>
-        <DayChart days={days} />
-      </section>
-    </>
+    <LoadedPanel title={t('usage.byDay')} what={usage}>
+      {(value) => {
+        const days = fillDays(value.days, new Date().toISOString().slice(0, 10), shownDays);
+        const sum = (pick: (day: (typeof days)[number]) => number): number =>
+          days.reduce((total, day) => total + pick(day), 0);
+        return (
+          <>
+            <p class="field-hint">
+              {t('usage.sums', {
+                days: shownDays,
+                out: formatNumber(sum((day) => day.tokensOut)),
+                in: formatNumber(sum((day) => day.tokensIn)),
+              })}
+            </p>
+            <DayChart days={days} />
+          </>
+        );
+      }}
+    </LoadedPanel>
   );
 }
 
 function Ledger() {
-  const now = ledger.now.value;
   return (
-    <section class="panel" aria-labelledby="ledger-title">
-      <h2 id="ledger-title">{t('usage.ledger')}</h2>
-      <p class="field-hint">{t('usage.ledgerHint')}</p>
-      {now.state === 'failed' && <Failed text={errorText(now.error)} onRetry={() => void ledger.load()} />}
-      {(now.state === 'idle' || now.state === 'loading') && <Spinning />}
-      {now.state === 'ready' && now.value.entries.length === 0 && <p>{t('usage.noEntries')}</p>}
-      {now.state === 'ready' && now.value.entries.length > 0 && (
+    <ListPanel title={t('usage.ledger')} hint={t('usage.ledgerHint')} what={ledger} empty={t('usage.noEntries')}>
+      {(entries) => (
         <ol class="ledger">
-          {now.value.entries.map((entry) => (
+          {entries.map((entry) => (
             <EntryRow key={`${entry.shard}.${entry.seq}`} entry={entry} />
           ))}
         </ol>
       )}
-      {now.state === 'ready' && now.value.nextBefore !== null && (
-        <button
-          type="button"
-          class="button quiet small"
-          onClick={() => void loadMoreEntries().catch((error: unknown) => notify(errorText(error), 'wrong'))}
-        >
-          {t('more')}
-        </button>
-      )}
-    </section>
+    </ListPanel>
   );
 }
 
@@ -95,7 +73,13 @@ function EntryRow({ entry }: { entry: LedgerEntry }) {
         #{entry.seq}
       </span>
       <span class="entry-words">
-        <strong>{purposeText(entry.purpose)}</strong>
+        <strong>
+          {purposeText(entry.purpose)}
+          {entry.status === 'reversed' && entry.purpose !== 'reversal' && (
+            <span class="chip chip-thread">{t('usage.reversed')}</span>
+          )}
+          {entry.asset === 'addon_token' && <span class="chip">{t('usage.bought')}</span>}
+        </strong>
         <time dateTime={entry.createdAt}>{formatDateTime(entry.createdAt)}</time>
       </span>
       <span class={given ? 'entry-amount entry-in' : 'entry-amount'}>
@@ -122,16 +106,8 @@ function EntryRow({ entry }: { entry: LedgerEntry }) {
   );
 }
 
-function purposeText(purpose: string): string {
-  switch (purpose) {
-    case 'generation':
-    case 'chat':
-    case 'conversation':
-      return t('usage.purpose.chat');
-    case 'grant':
-    case 'sign_up_grant':
-      return t('usage.purpose.grant');
-    default:
-      return purpose;
-  }
-}
+/** A purpose of a newer server is shown as it came. */
+const purposeText = (purpose: string): string => {
+  const key = `usage.purpose.${purpose}`;
+  return isTextKey(key) ? t(key) : purpose;
+};
