@@ -72,7 +72,7 @@ function OfferCard({ offer }: { offer: Offer }) {
     <li class="offer">
       <Knot seed={`${offer.type} ${offer.id}`} size={44} />
       <strong dir="auto">{name}</strong>
-      {offer.unit !== 'thing' && (
+      {offer.unit !== 'thing' && !name.includes(formatNumber(offer.units)) && (
         <span class="offer-units">
           {t(offer.unit === 'token' ? 'money.tokenCount' : 'money.ticketCount', { count: formatNumber(offer.units) })}
         </span>
