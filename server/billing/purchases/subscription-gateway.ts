@@ -4,14 +4,21 @@ import type { Price } from './product.ts';
 
 export type SubscriptionStatus = 'incomplete' | 'trialing' | 'active' | 'past_due' | 'unpaid' | 'paused' | 'canceled';
 
+export type SoldProduct = { type: string; id: string };
+export type PlanChange = { product: SoldProduct; price: Price; when: 'now' | 'period_end'; requestKey: string };
+
 /** The state of a subscription at the provider, as it was looked at. */
 export type SubscriptionFacts = {
   provider: Provider;
   subscriptionId: string;
   customerId: string;
-  /** What was sold, from the metadata that this server has put there. */
-  product: { type: string; id: string } | null;
+  /** What the current period is for, from the metadata that this server has put there. */
+  product: SoldProduct | null;
+  /** What the next one will be for, where that is another. */
+  nextProduct: SoldProduct | null;
   status: SubscriptionStatus;
+  /** Where the provider counts its periods from. */
+  anchorMs: number;
   periodStartMs: number;
   periodEndMs: number;
   cancelAtPeriodEnd: boolean;
@@ -24,11 +31,11 @@ export type SubscriptionFacts = {
 export interface SubscriptionGateway {
   /** Undefined when the provider has no such subscription. */
   read(subscriptionId: string): Promise<SubscriptionFacts | undefined>;
-  /** Another plan at once; the rest of the period is charged with the difference. */
-  change(
-    subscriptionId: string,
-    to: { product: { type: string; id: string }; price: Price; requestKey: string },
-  ): Promise<void>;
+  /**
+   * Another plan: `now` charges the rest of the period with the difference, `period_end` charges nothing before the next period.
+   * Changing back to what the period is for takes a change at its end back. Takes a cancellation back as well.
+   */
+  change(subscriptionId: string, to: PlanChange): Promise<void>;
   /** Ends with the period that is paid, or takes that back. */
   setCancelAtPeriodEnd(subscriptionId: string, cancel: boolean): Promise<void>;
   /** Ends at once: the money was taken back. */

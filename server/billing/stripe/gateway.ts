@@ -11,17 +11,11 @@ import {
   type PaymentFacts,
   ProviderError,
 } from '../purchases/gateway.ts';
+import type { SoldProduct } from '../purchases/subscription-gateway.ts';
 import { ask, askFor } from './client.ts';
+import { meta } from './metadata.ts';
+import { plansOf } from './plan-metadata.ts';
 import { PortalConfiguration } from './portal-configuration.ts';
-
-/** Names of our metadata at the provider. */
-export const meta = {
-  payment: 'tsumugi_payment',
-  refund: 'tsumugi_refund',
-  user: 'tsumugi_user',
-  productType: 'tsumugi_product_type',
-  productId: 'tsumugi_product_id',
-} as const;
 
 type Known = { sessionId: string | null; intentId: string | null; invoiceId: string | null };
 type MoneyBack = Pick<PaymentFacts, 'refundedMinor' | 'dispute' | 'refunds'>;
@@ -107,7 +101,7 @@ export class StripeGateway implements MoneyGateway {
       paid: invoice.status === 'paid',
       amountMinor: invoice.amount_paid,
       currency: invoice.currency,
-      product: productOf(subscription?.metadata),
+      product: invoicedProduct(invoice, subscription),
     };
   }
 
@@ -236,10 +230,18 @@ function toSessionParams(order: CheckoutOrder): Stripe.Checkout.SessionCreatePar
   };
 }
 
-export function productOf(metadata: Stripe.Metadata | undefined): { type: string; id: string } | null {
-  const type = metadata?.[meta.productType];
-  const id = metadata?.[meta.productId];
-  return type === undefined || id === undefined ? null : { type, id };
+/** By the period that the invoice is for, which need not be the current one any more. */
+function invoicedProduct(invoice: Stripe.Invoice, subscription: Stripe.Subscription | undefined): SoldProduct | null {
+  const [item] = subscription?.items.data ?? [];
+  if (subscription === undefined || item === undefined) return null;
+  const ends = invoice.lines.data.map(({ period }) => period.end);
+  const ofCurrent = ends.length === 0 || ends.some((end) => end > item.current_period_start);
+  // Metadata as it was when the invoice was made; what was to change then has changed with the period that it is for.
+  const then = invoice.parent?.subscription_details?.metadata ?? subscription.metadata;
+  return plansOf(
+    ofCurrent ? subscription.metadata : then,
+    ofCurrent ? item.current_period_start : Math.max(...ends) - 1,
+  ).product;
 }
 
 export function idOf(object: string | { id: string }): string {

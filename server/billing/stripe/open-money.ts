@@ -59,6 +59,8 @@ export type StripeParts = {
   stripe: Stripe;
   provider: Provider;
   subscriptions: StripeSubscriptions;
+  /** Looks at a subscription and tells the listeners; for one that nothing was heard of. */
+  syncSubscription(subscriptionId: string): Promise<void>;
   /** For events about what is not bought here: accounts of creators, transfers. */
   inbox: EventInbox;
   offline: OfflineStripe | undefined;
@@ -172,7 +174,14 @@ function connect(
   const homeUrl = () => `${baseUrl()}/stripe/return`;
   return {
     buying: { kind, gateway, customers, checkouts, refunds, sync, homeUrl } satisfies Buying as Buying,
-    parts: { stripe, provider, subscriptions, inbox, offline } satisfies StripeParts as StripeParts,
+    parts: {
+      stripe,
+      provider,
+      subscriptions,
+      syncSubscription: onSubscription,
+      inbox,
+      offline,
+    } satisfies StripeParts as StripeParts,
     webhook: webhookRoute(inbox, clock, log, { secrets, livemode }),
     chores: [
       { name: 'payment events', everyMs: 5 * SECOND_MS, work: () => inbox.work() },

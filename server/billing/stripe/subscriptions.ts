@@ -3,9 +3,16 @@ import type Stripe from 'stripe';
 import type { Provider } from '../../../db/billing/purchases/payments.ts';
 import { ProviderError } from '../purchases/gateway.ts';
 import type { Price } from '../purchases/product.ts';
-import type { SubscriptionFacts, SubscriptionGateway, SubscriptionStatus } from '../purchases/subscription-gateway.ts';
+import type {
+  PlanChange,
+  SoldProduct,
+  SubscriptionFacts,
+  SubscriptionGateway,
+  SubscriptionStatus,
+} from '../purchases/subscription-gateway.ts';
 import { ask, askFor } from './client.ts';
-import { idOf, meta, productOf } from './gateway.ts';
+import { idOf } from './gateway.ts';
+import { planMetadata, plansOf } from './plan-metadata.ts';
 
 export class StripeSubscriptions implements SubscriptionGateway {
   readonly #stripe: Stripe;
@@ -25,7 +32,8 @@ export class StripeSubscriptions implements SubscriptionGateway {
       provider: this.#provider,
       subscriptionId,
       customerId: idOf(found.customer),
-      product: productOf(found.metadata),
+      ...plansOf(found.metadata, item.current_period_start),
+      anchorMs: found.billing_cycle_anchor * 1000,
       status: statusOf(found.status),
       periodStartMs: item.current_period_start * 1000,
       periodEndMs: item.current_period_end * 1000,
@@ -36,29 +44,24 @@ export class StripeSubscriptions implements SubscriptionGateway {
     };
   }
 
-  async change(
-    subscriptionId: string,
-    to: { product: { type: string; id: string }; price: Price; requestKey: string },
-  ): Promise<void> {
-    const { product, price, requestKey } = to;
+  async change(subscriptionId: string, { product, price, when, requestKey }: PlanChange): Promise<void> {
     const { currency, amountMinor: unit_amount, interval } = price;
     if (interval === null) throw new Error('A subscription needs a price with an interval.');
     const found = await ask(this.#stripe.subscriptions.retrieve(subscriptionId));
     const [item] = found.items.data;
     if (item === undefined) throw new ProviderError('subscription_without_items', false);
-    const price_data = {
-      currency,
-      unit_amount,
-      product: await this.#productId(product, price),
-      recurring: { interval },
-    };
+    const productId = await this.#productId(product, price);
+    const price_data = { currency, unit_amount, product: productId, recurring: { interval } };
+    const { current_period_start: startS, current_period_end: endS } = item;
+    const { product: current } = plansOf(found.metadata, startS);
+    const metadata = planMetadata(when === 'now' ? product : (current ?? product), product, endS);
     await ask(
       this.#stripe.subscriptions.update(
         subscriptionId,
         {
           items: [{ id: item.id, price_data, quantity: 1 }],
-          metadata: { [meta.productType]: product.type, [meta.productId]: product.id },
-          proration_behavior: 'always_invoice',
+          metadata,
+          proration_behavior: when === 'now' ? 'always_invoice' : 'none',
           cancel_at_period_end: false,
         },
         { idempotencyKey: `change:${subscriptionId}:${requestKey}` },
@@ -80,7 +83,7 @@ export class StripeSubscriptions implements SubscriptionGateway {
   }
 
   /** A product of the provider for each thing of ours, under an id of ours. */
-  async #productId({ type, id }: { type: string; id: string }, { name }: Price): Promise<string> {
+  async #productId({ type, id }: SoldProduct, { name }: Price): Promise<string> {
     const productId = `tsumugi_${type}_${id}`.replaceAll(/[^A-Za-z0-9_-]/g, '_');
     const known = await askFor(this.#stripe.products.retrieve(productId));
     if (known !== undefined) return known.id;

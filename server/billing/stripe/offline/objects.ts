@@ -119,6 +119,13 @@ export type InvoicePayment = Base<'invoice_payment'> & {
   status: 'paid' | 'open';
   payment: { type: 'payment_intent'; payment_intent: string };
 };
+export type InvoiceLine = {
+  id: string;
+  object: 'line_item';
+  amount: number;
+  currency: string;
+  period: { start: number; end: number };
+};
 export type Invoice = Base<'invoice'> & {
   customer: string;
   status: 'open' | 'paid' | 'void';
@@ -135,6 +142,7 @@ export type Invoice = Base<'invoice'> & {
   period_start: number;
   period_end: number;
   attempt_count: number;
+  lines: { object: 'list'; data: InvoiceLine[]; has_more: false; url: string };
   payments: { object: 'list'; data: InvoicePayment[]; has_more: false; url: string };
 };
 export type PortalConfiguration = Base<'billing_portal.configuration'> & {

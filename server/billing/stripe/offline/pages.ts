@@ -69,13 +69,13 @@ function portalPage({ store }: ApiParts, id: string): PageAnswer {
     const action = one.cancel_at_period_end
       ? button(`resume:${one.id}`, ja ? '継続する' : 'Resume')
       : button(`cancel:${one.id}`, ja ? '期間末に解約する' : 'Cancel at period end');
-    return `<li><span>${escapeHtml(name)} (${one.status}${one.cancel_at_period_end ? (ja ? '、解約予定' : ', ends') : ''})</span>${action}</li>`;
+    return `<li><span>${escapeHtml(name)} (${word(one.status, ja)}${one.cancel_at_period_end ? (ja ? '、解約予定' : ', ends') : ''})</span>${action}</li>`;
   };
   const card = ja ? 'カードを追加する' : 'Add a card';
   const body = `<form method="post"><h2>${ja ? 'プラン' : 'Plan'}</h2><ul>${subscriptions.map(subscriptionItem).join('') || '<li>–</li>'}</ul>
 <h2>${ja ? 'カード' : 'Cards'}</h2><ul>${methods.map(({ card: { brand, last4 } }) => `<li>${escapeHtml(brand)} •••• ${escapeHtml(last4)}</li>`).join('') || '<li>–</li>'}</ul>
 ${button('add_card', card)}<h2>${ja ? '請求書' : 'Invoices'}</h2>
-<ul>${invoices.map((one) => `<li><span>${day(one.created)}</span><b>${escapeHtml(money(one.total, one.currency))} ${one.status}</b></li>`).join('') || '<li>–</li>'}</ul>
+<ul>${invoices.map((one) => `<li><span>${day(one.created)}</span><b>${escapeHtml(money(one.total, one.currency))} ${word(one.status, ja)}</b></li>`).join('') || '<li>–</li>'}</ul>
 ${button('back', ja ? '戻る' : 'Back', 'main')}</form>`;
   return { html: frame(ja, ja ? 'お支払いの管理' : 'Manage payments', body) };
 }
@@ -106,6 +106,14 @@ function money(amount: number, currency: string): string {
   return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
 }
 
+const japanese: Readonly<Record<string, string>> = {
+  active: '有効',
+  past_due: '支払い遅延',
+  paid: '支払い済み',
+  open: '未払い',
+  void: '無効',
+};
+const word = (status: string, ja: boolean): string => (ja ? japanese[status] : undefined) ?? status.replace('_', ' ');
 const day = (seconds: number): string => new Date(seconds * 1000).toISOString().slice(0, 10);
 const isJapanese = ({ locale }: { locale: Session['locale'] }): boolean => locale === 'ja';
 const button = (value: string, label: string, kind = ''): string =>

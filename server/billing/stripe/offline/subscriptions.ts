@@ -73,6 +73,10 @@ export class OfflineSubscriptions {
     const subscription = this.#live(id);
     const previous: Record<string, unknown> = {};
     let invoice: Invoice | undefined;
+    for (const [name, value] of Object.entries(metadata ?? {})) {
+      if (value === '') delete subscription.metadata[name];
+      else subscription.metadata[name] = value;
+    }
     if (items !== undefined && items.length > 0) {
       const before = totalOf(subscription);
       const [old] = subscription.items.data;
@@ -89,7 +93,6 @@ export class OfflineSubscriptions {
       subscription.cancel_at = cancelAtPeriodEnd ? periodEnd(subscription) : null;
       subscription.canceled_at = cancelAtPeriodEnd ? this.#store.now() : null;
     }
-    if (metadata !== undefined) Object.assign(subscription.metadata, metadata);
     if (invoice !== undefined) this.#pay(subscription, invoice);
     this.#store.changed();
     this.#webhooks.emit('customer.subscription.updated', subscription, { previous });
@@ -183,6 +186,18 @@ export class OfflineSubscriptions {
       period_start: this.#store.now(),
       period_end: this.#store.now(),
       attempt_count: 0,
+      lines: emptyList(
+        `/v1/invoices/${base.id}/lines`,
+        subscription.items.data.map(
+          ({ id: item, price, quantity, current_period_start: start, current_period_end: end }) => ({
+            id: `il_${item.slice(3)}_${base.id.slice(3)}`,
+            object: 'line_item' as const,
+            amount: price.unit_amount * quantity,
+            currency,
+            period: { start, end },
+          }),
+        ),
+      ),
       payments: emptyList(`/v1/invoice_payments?invoice=${base.id}`),
     });
     if (amount > 0) {
