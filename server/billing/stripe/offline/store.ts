@@ -24,6 +24,7 @@ const prefixes: Record<ObjectName, string> = {
   account_link: 'acctlnk',
   transfer: 'tr',
   transfer_reversal: 'trr',
+  payout: 'po',
   event: 'evt',
   webhook_endpoint: 'we',
 };
