@@ -99,7 +99,7 @@ const routes: Record<string, Handler> = {
     const base = store.base('billing_portal.session');
     return store.add({
       ...base,
-      customer: store.get('customer', params.getText('customer')).id,
+      customer: store.get('customer', params.getText('customer'), 'customer').id,
       configuration: params.text('configuration') ?? '',
       return_url: params.getText('return_url'),
       locale: params.text('locale') ?? null,
