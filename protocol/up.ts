@@ -27,7 +27,6 @@ export const upFrames = [
   buying.tickets,
   buying.entitlements,
   buying.paymentMethods,
-  buying.priceTiers,
   billingPayouts.creator,
   billingPayouts.becomeCreator,
   billingPayouts.payoutAccounts,

@@ -30,6 +30,18 @@ export async function findUsedDifferences(tx: Tx, limit: number): Promise<Differ
     where used <> used_tokens limit ${limit}`;
 }
 
+/** Organisations whose tokens used or held are not what the entries and holds of their members say. */
+export async function findOrganizationDifferences(tx: Tx, limit: number): Promise<Difference[]> {
+  return await tx.sql<Difference[]>`
+    select subject, concat(used, ' used, ', held, ' held') as expected, concat(used_tokens, ' used, ', held_tokens, ' held') as found
+    from (
+      select organization_id as subject, used_tokens, held_tokens,
+        billing.organization_used_between(organization_id, period_start, period_end) as used,
+        (select coalesce(sum(h.tokens), 0) from billing.holds h where h.organization_id = s.organization_id) as held
+      from billing.organization_spending s) as compared
+    where used <> used_tokens or held <> held_tokens limit ${limit}`;
+}
+
 /** Holds that nobody has given back in time: the chore that does it stands still. */
 export async function findForgottenHolds(tx: Tx, olderMs: number, limit: number): Promise<Difference[]> {
   return await tx.sql<Difference[]>`

@@ -1,7 +1,17 @@
-/** Recomputes the chains of the ledger and the balances from what is stored, and says where they differ. Changes nothing. */
+/**
+ * Recomputes the chains of the ledger, the balances, and what is held and used, from what is stored, and says where they differ.
+ * Changes nothing.
+ */
 import { findBalanceMismatches } from '../../db/billing/accounts.ts';
 import { readChain, readHeads, type StoredEntry } from '../../db/billing/ledger.ts';
-import type { Database } from '../../db/client.ts';
+import {
+  type Difference,
+  findHeldDifferences,
+  findOrganizationDifferences,
+  findUnbalancedAssets,
+  findUsedDifferences,
+} from '../../db/billing/reconciliation.ts';
+import type { Database, Tx } from '../../db/client.ts';
 import { genesisHash, HASH_VERSION, SHARDS } from '../../workers/billing/hash-entries.ts';
 import type { TaskRunner } from '../../workers/runner.ts';
 import type { ChainHead } from '../../workers/tasks.ts';
@@ -31,8 +41,20 @@ export async function checkChains(db: Database, runner: TaskRunner): Promise<Cha
     const problem = `balance of ${wrong.accountId} in ${wrong.asset} is ${wrong.stored}, its entries sum up to ${wrong.entries}`;
     problems.push({ shard: null, seq: null, problem });
   }
+  for (const [what, find] of sums) {
+    for (const { subject, expected, found } of await db.asService((tx) => find(tx, MAX_PROBLEMS)))
+      problems.push({ shard: null, seq: null, problem: `${what} of ${subject} is ${found}, its rows say ${expected}` });
+  }
   return { ok: problems.length === 0, entries, problems };
 }
+
+type Find = (tx: Tx, limit: number) => Promise<Difference[]>;
+const sums: readonly (readonly [what: string, find: Find])[] = [
+  ['the sum', findUnbalancedAssets],
+  ['what is held', findHeldDifferences],
+  ['what is used', findUsedDifferences],
+  ['what is held or used by members', findOrganizationDifferences],
+];
 
 async function checkChain(
   db: Database,

@@ -221,8 +221,8 @@ export class Settler {
   }
 }
 
-/** Rows of one transaction; what waits longer goes into the next one. */
-const MAX_BATCH = 256;
+/** Rows of one transaction; what waits longer goes into the next one, while the ledger books this one. */
+const MAX_BATCH = 128;
 
 type Outcome = { ended: Set<string>; revisions: Map<string, number>; charges: Charge[] };
 

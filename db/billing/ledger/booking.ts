@@ -1,5 +1,6 @@
-/** Takes pending entries over into their chains; see `billing.book` in migration 0012. */
+/** Takes pending entries over into their chains; see `billing.book` in the migrations. */
 import type { HashedEntry } from '../../../workers/tasks.ts';
+import { plainArray } from '../../arrays.ts';
 import type { Tx } from '../../client.ts';
 import type { LedHead } from './leases.ts';
 
@@ -7,14 +8,8 @@ import type { LedHead } from './leases.ts';
 export const FENCED = 'TL001';
 export const NOT_PENDING = 'TL002';
 
-/** New figures of whoever was touched. `cap` only with what was used. */
-export type Touched = {
-  kind: 'token' | 'addon_token' | 'used' | 'organization_used';
-  /** An account; for `organization_used` an organisation. */
-  subject: string;
-  amount: number;
-  cap: number | null;
-};
+/** What is used now of a cap that was counted against. */
+export type Spent = { kind: 'account' | 'organization'; subject: string; usedTokens: number; capTokens: number };
 
 /**
  * One statement; all or nothing.
@@ -26,21 +21,23 @@ export async function bookPending(
   heads: readonly LedHead[],
   hashed: readonly HashedEntry[],
   hashVersion: number,
-): Promise<Touched[]> {
+): Promise<Spent[]> {
   const ends = new Map(hashed.map((entry) => [entry.shard, entry]));
   const moved = heads.filter(({ shard }) => ends.has(shard));
-  const rows = await tx.sql<{ kind: Touched['kind']; subject: string; amount: string; cap: string | null }[]>`
-    select kind, subject, amount, cap from billing.book(
-      ${moved.map((head) => head.shard)}::smallint[], ${moved.map((head) => head.epoch)}::bigint[],
-      ${moved.map((head) => head.seq)}::bigint[], ${moved.map((head) => head.hash)}::text[],
-      ${moved.map((head) => ends.get(head.shard)?.seq ?? 0)}::bigint[], ${moved.map((head) => ends.get(head.shard)?.hash ?? '')}::text[],
-      ${hashed.map((entry) => entry.entryId)}::uuid[], ${hashed.map((entry) => entry.shard)}::smallint[],
-      ${hashed.map((entry) => entry.seq)}::bigint[], ${hashed.map((entry) => entry.hash)}::text[],
-      ${hashed.map((entry) => entry.prevHash)}::text[], ${hashVersion}::smallint)`;
-  return rows.map(({ kind, subject, amount, cap }) => ({
+  const ofHeads = (of: (head: LedHead) => string | number): string => plainArray(moved.map(of));
+  const ofRows = (of: (entry: HashedEntry) => string | number): string => plainArray(hashed.map(of));
+  const rows = await tx.sql<{ kind: Spent['kind']; subject: string; used: string; cap: string }[]>`
+    select kind, subject, used, cap from billing.book(
+      ${ofHeads((head) => head.shard)}::smallint[], ${ofHeads((head) => head.epoch)}::bigint[],
+      ${ofHeads((head) => head.seq)}::bigint[], ${ofHeads((head) => head.hash)}::text[],
+      ${ofHeads((head) => ends.get(head.shard)?.seq ?? 0)}::bigint[], ${ofHeads((head) => ends.get(head.shard)?.hash ?? '')}::text[],
+      ${ofRows((entry) => entry.entryId)}::uuid[], ${ofRows((entry) => entry.shard)}::smallint[],
+      ${ofRows((entry) => entry.seq)}::bigint[], ${ofRows((entry) => entry.hash)}::text[],
+      ${ofRows((entry) => entry.prevHash)}::text[], ${hashVersion}::smallint)`;
+  return rows.map(({ kind, subject, used, cap }) => ({
     kind,
     subject,
-    amount: Number(amount),
-    cap: cap === null ? null : Number(cap),
+    usedTokens: Number(used),
+    capTokens: Number(cap),
   }));
 }

@@ -1,5 +1,6 @@
 /** The outbox of the ledger: entries that are decided and not yet in their chain. One operation a function. */
 import type { LedgerDraft } from '../../../workers/tasks.ts';
+import { plainArray, textArray } from '../../arrays.ts';
 import type { Tx } from '../../client.ts';
 
 /** An entry to come. The database gives it its time. */
@@ -10,37 +11,44 @@ export type NewPending = Omit<LedgerDraft, 'createdAtMs' | 'status'> & {
   holdId: string | null;
 };
 
-/** Rows whose key is pending already are left out. @returns when each was made, by key; milliseconds since the epoch. */
-export async function insertPending(tx: Tx, rows: readonly NewPending[]): Promise<Map<string, number>> {
-  const pick = <T>(of: (row: NewPending) => T): T[] => rows.map(of);
-  const inserted = await tx.sql<{ key: string; at: string }[]>`
-    insert into billing.pending_entries (shard, id, from_account, to_account, asset, token_amount, unit_price_micro, purpose, conv_id, msg_id,
-      generation_id, reverses_id, idempotency_key, created_at, spent_at, organization_id, hold_id)
-    select t.shard, t.id, t.from_account, t.to_account, t.asset, t.token_amount, t.unit_price_micro, t.purpose, t.conv_id, t.msg_id,
-      t.generation_id, t.reverses_id, t.idempotency_key, clock.at, case when t.spends_now = 1 then clock.at else t.spent_at end,
-      t.organization_id, t.hold_id
-    from unnest(
-      ${pick((row) => row.shard)}::smallint[], ${pick((row) => row.entryId)}::uuid[], ${pick((row) => row.fromAccount)}::uuid[],
-      ${pick((row) => row.toAccount)}::uuid[], ${pick((row) => row.asset)}::text[], ${pick((row) => row.tokenAmount)}::bigint[],
-      ${pick((row) => row.unitPriceMicro)}::bigint[], ${pick((row) => row.purpose)}::text[],
-      ${pick((row) => row.conversationId)}::uuid[], ${pick((row) => row.messageId)}::uuid[],
-      ${pick((row) => row.generationId)}::uuid[], ${pick((row) => row.reversesId)}::uuid[],
-      ${pick((row) => row.idempotencyKey)}::text[], ${pick((row) => (row.spentAt === 'now' ? 1 : 0))}::int[],
-      ${pick((row) => (row.spentAt instanceof Date ? row.spentAt.toISOString() : null))}::timestamptz[],
-      ${pick((row) => row.organizationId)}::uuid[], ${pick((row) => row.holdId)}::uuid[]
-    ) as t (shard, id, from_account, to_account, asset, token_amount, unit_price_micro, purpose, conv_id, msg_id, generation_id,
-      reverses_id, idempotency_key, spends_now, spent_at, organization_id, hold_id),
-      (select date_trunc('milliseconds', clock_timestamp()) as at) as clock
-    -- In one order, since two that settle the same wait for each other's keys.
-    order by t.idempotency_key
-    on conflict (idempotency_key) do nothing
-    returning idempotency_key as key, extract(epoch from created_at) * 1000 as at`;
-  return new Map(inserted.map(({ key, at }) => [key, Number(at)]));
-}
+/** @param keys that were written now. @param atMs the database's time that all of them have; milliseconds since the epoch. */
+export type Inserted = { keys: ReadonlySet<string>; atMs: number };
 
-/** Takes rows out that need not be booked: their keys stand in the ledger. */
-export async function deletePending(tx: Tx, entryIds: readonly string[]): Promise<void> {
-  await tx.sql`delete from billing.pending_entries where id = any(${[...entryIds]}::uuid[])`;
+/**
+ * Rows whose key is pending or in the ledger already are left out. (One that is booked in this very moment may slip through: then
+ * the ledger's unique key refuses it later.)
+ */
+export async function insertPending(tx: Tx, rows: readonly NewPending[]): Promise<Inserted> {
+  const plain = (of: (row: NewPending) => string | number | null): string => plainArray(rows.map(of));
+  const [inserted] = await tx.sql<{ keys: string[] | null; at: string }[]>`
+    with clock as materialized (select date_trunc('milliseconds', clock_timestamp()) as at),
+    inserted as (
+      insert into billing.pending_entries (shard, id, from_account, to_account, asset, token_amount, unit_price_micro, purpose, conv_id,
+        msg_id, generation_id, reverses_id, idempotency_key, created_at, spent_at, organization_id, hold_id)
+      select t.shard, t.id, t.from_account, t.to_account, t.asset, t.token_amount, t.unit_price_micro, t.purpose, t.conv_id, t.msg_id,
+        t.generation_id, t.reverses_id, t.idempotency_key, clock.at, case when t.spends_now = 1 then clock.at else t.spent_at end,
+        t.organization_id, t.hold_id
+      from unnest(
+        ${plain((row) => row.shard)}::smallint[], ${plain((row) => row.entryId)}::uuid[], ${plain((row) => row.fromAccount)}::uuid[],
+        ${plain((row) => row.toAccount)}::uuid[], ${plain((row) => row.asset)}::text[], ${plain((row) => row.tokenAmount)}::bigint[],
+        ${plain((row) => row.unitPriceMicro)}::bigint[], ${plain((row) => row.purpose)}::text[],
+        ${plain((row) => row.conversationId)}::uuid[], ${plain((row) => row.messageId)}::uuid[],
+        ${plain((row) => row.generationId)}::uuid[], ${plain((row) => row.reversesId)}::uuid[],
+        ${textArray(rows.map((row) => row.idempotencyKey))}::text[], ${plain((row) => (row.spentAt === 'now' ? 1 : 0))}::int[],
+        ${plain((row) => (row.spentAt instanceof Date ? row.spentAt.toISOString() : null))}::timestamptz[],
+        ${plain((row) => row.organizationId)}::uuid[], ${plain((row) => row.holdId)}::uuid[]
+      ) as t (shard, id, from_account, to_account, asset, token_amount, unit_price_micro, purpose, conv_id, msg_id, generation_id,
+        reverses_id, idempotency_key, spends_now, spent_at, organization_id, hold_id)
+      cross join clock
+      -- Always by its index, however small the ledger is when this is planned.
+      left join lateral (select true as booked from billing.token_ledger e where e.idempotency_key = t.idempotency_key limit 1) as e on true
+      where e.booked is null
+      -- In one order, since two that settle the same wait for each other's keys.
+      order by t.idempotency_key
+      on conflict (idempotency_key) do nothing
+      returning idempotency_key)
+    select (select array_agg(idempotency_key) from inserted) as keys, extract(epoch from clock.at) * 1000 as at from clock`;
+  return { keys: new Set(inserted?.keys ?? []), atMs: Number(inserted?.at) };
 }
 
 export type PendingPlace = { idempotencyKey: string; entryId: string; shard: number };

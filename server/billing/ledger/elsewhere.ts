@@ -85,7 +85,7 @@ export class Elsewhere {
       const { idempotencyKey, entryId } = ref;
       const place = places.get(idempotencyKey);
       const state = states.get(idempotencyKey);
-      if (place !== undefined) this.resolve([{ ...place, entryId, fromBalance: undefined }]);
+      if (place !== undefined) this.resolve([{ ...place, entryId }]);
       else if (state === undefined)
         this.refuse(idempotencyKey, new EntryRefused('It is not in the outbox: its transaction was rolled back.'));
       else if (state.refused !== null) this.refuse(idempotencyKey, new EntryRefused(state.refused));

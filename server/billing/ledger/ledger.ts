@@ -5,24 +5,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Touched } from '../../../db/billing/ledger/booking.ts';
-import {
-  deletePending,
-  findPendingByKeys,
-  insertPending,
-  listPending,
-  type NewPending,
-} from '../../../db/billing/ledger/pending.ts';
+import type { Spent } from '../../../db/billing/ledger/booking.ts';
+import { findPendingByKeys, insertPending, listPending, type NewPending } from '../../../db/billing/ledger/pending.ts';
 import { findByKeys } from '../../../db/billing/ledger.ts';
 import type { Database, Tx } from '../../../db/client.ts';
 import type { LiveStore } from '../../../db/live/live-store.ts';
-import { uuidv7 } from '../../../db/uuid.ts';
 import { shardOf } from '../../../workers/billing/hash-entries.ts';
 import type { TaskRunner } from '../../../workers/runner.ts';
 import type { LedgerDraft } from '../../../workers/tasks.ts';
 import type { Clock } from '../../clock.ts';
 import { Accounts, getAccount, platformAccountFor } from './accounts.ts';
 import { Elsewhere, type Waiter } from './elsewhere.ts';
+import { EntryIds } from './entry-ids.ts';
 import { Leadership } from './leadership.ts';
 import { type Booked, EntryRefused, type Movement, type PendingRef } from './movement.ts';
 import { type LedgerLog, LedgerWriter } from './writer.ts';
@@ -55,8 +49,9 @@ export class Ledger {
   readonly #writer: LedgerWriter;
   readonly #leadership: Leadership;
   readonly #elsewhere: Elsewhere;
+  readonly #ids = new EntryIds();
   readonly #waiters = new Map<string, Waiter[]>();
-  readonly #listeners: ((touched: readonly Touched[]) => void)[] = [];
+  readonly #listeners: ((spent: readonly Spent[]) => void)[] = [];
   /** Entries that came from the outbox and not from a caller: somebody elsewhere may wait for them. */
   readonly #ofOthers = new Set<string>();
   #taking: Promise<boolean> | undefined;
@@ -75,7 +70,7 @@ export class Ledger {
     this.#writer = new LedgerWriter(
       { db: this.#db, runner, clock, log },
       {
-        booked: (booked, touched) => this.#onBooked(booked, touched),
+        booked: (booked, spent) => this.#onBooked(booked, spent),
         refused: (draft, reason) => this.#onRefused(draft, reason),
         handedBack: (draft) => this.#onHandedBack(draft),
         fenced: () => this.#leadership.lookUp(),
@@ -129,29 +124,20 @@ export class Ledger {
     for (const movement of movements) checkMovement(movement);
     const unique = [...new Map(movements.map((movement) => [movement.idempotencyKey, movement])).values()];
     // Ids in the order of the movements: entries of one call are booked in their order, whoever books them.
-    const ids = unique.map(() => uuidv7(this.#parts.clock.now())).sort();
-    const rows = unique.map((movement, index) => toPending(movement, ids[index] ?? ''));
+    const rows = unique.map((movement) => toPending(movement, this.#ids.next()));
     const keys = rows.map((row) => row.idempotencyKey);
-    // One round trip, in this order: a row that could be written although its entry was booked a moment ago is found by the second.
-    const [inserted, booked, pending] = await Promise.all([
-      insertPending(tx, rows),
-      findByKeys(tx, keys),
-      findPendingByKeys(tx, keys),
-    ]);
+    const inserted = await insertPending(tx, rows);
+    const known = keys.filter((key) => !inserted.keys.has(key));
+    // In this order: what is gone from the outbox when it is asked stands in the ledger when that is asked.
+    const [pending, booked] =
+      known.length === 0 ? [[], []] : await Promise.all([findPendingByKeys(tx, known), findByKeys(tx, known)]);
     const places = new Map(booked.map((entry) => [entry.idempotencyKey, entry]));
-    const doubled = rows.filter((row) => inserted.has(row.idempotencyKey) && places.has(row.idempotencyKey));
-    if (doubled.length > 0)
-      await deletePending(
-        tx,
-        doubled.map((row) => row.entryId),
-      );
     const byKey = new Map(rows.map((row) => [row.idempotencyKey, row]));
     const waiting = new Map(pending.map((place) => [place.idempotencyKey, place]));
     return movements.map(({ idempotencyKey, fromAccount, asset }) => {
       const row = byKey.get(idempotencyKey);
-      const atMs = inserted.get(idempotencyKey);
       const place = places.get(idempotencyKey);
-      const draft = row === undefined || atMs === undefined || place !== undefined ? undefined : toDraft(row, atMs);
+      const draft = row !== undefined && inserted.keys.has(idempotencyKey) ? toDraft(row, inserted.atMs) : undefined;
       const { entryId, shard } = waiting.get(idempotencyKey) ?? {
         entryId: row?.entryId ?? '',
         shard: shardOf(fromAccount),
@@ -201,20 +187,20 @@ export class Ledger {
   }
 
   /** Told after each commit of this gateway's writer. */
-  onBooked(listener: (touched: readonly Touched[]) => void): void {
+  onBooked(listener: (spent: readonly Spent[]) => void): void {
     this.#listeners.push(listener);
   }
 
   #wait(ref: PendingRef): Promise<Booked | EntryRefused> {
     const { idempotencyKey, entryId, booked, draft, shard } = ref;
-    if (booked !== undefined) return Promise.resolve({ ...booked, idempotencyKey, entryId, fromBalance: undefined });
+    if (booked !== undefined) return Promise.resolve({ ...booked, idempotencyKey, entryId });
     return new Promise((waiter) => {
       if (draft === undefined || !this.#writer.leads(shard)) this.#elsewhere.wait(ref, waiter);
       else this.#waiters.set(entryId, [...(this.#waiters.get(entryId) ?? []), waiter]);
     });
   }
 
-  #onBooked(booked: readonly Booked[], touched: readonly Touched[]): void {
+  #onBooked(booked: readonly Booked[], spent: readonly Spent[]): void {
     const ofOthers = new Set<number>();
     for (const one of booked) {
       for (const tell of this.#takeWaiters(one.entryId)) tell(one);
@@ -222,7 +208,7 @@ export class Ledger {
     }
     this.#elsewhere.resolve(booked);
     if (ofOthers.size > 0) this.#tell('booked', [...ofOthers]);
-    for (const listener of this.#listeners) listener(touched);
+    for (const listener of this.#listeners) listener(spent);
   }
 
   #onRefused(draft: LedgerDraft, reason: EntryRefused): void {

@@ -58,13 +58,8 @@ export type PendingRef = {
 
 export type LedgerPlace = { shard: number; seq: number; hash: string };
 
-/** An entry of a chain, with what its payer has afterwards. */
-export type Booked = LedgerPlace & {
-  idempotencyKey: string;
-  entryId: string;
-  /** Of the paying account in the asset of the entry. Undefined where it was booked before, or by another gateway. */
-  fromBalance: number | undefined;
-};
+/** An entry of a chain. */
+export type Booked = LedgerPlace & { idempotencyKey: string; entryId: string };
 
 /** The ledger refuses what can never be booked; whoever enqueued it is told, and nothing else waits for it. */
 export class EntryRefused extends Error {

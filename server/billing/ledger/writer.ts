@@ -4,7 +4,7 @@
  * While the database is away it tries for ever. An entry that the ledger refuses is found, set apart from the others, and left to
  * an operator.
  */
-import { bookPending, FENCED, NOT_PENDING, type Touched } from '../../../db/billing/ledger/booking.ts';
+import { bookPending, FENCED, NOT_PENDING, type Spent } from '../../../db/billing/ledger/booking.ts';
 import type { LedHead } from '../../../db/billing/ledger/leases.ts';
 import { findPendingIds, refusePending } from '../../../db/billing/ledger/pending.ts';
 import { type EntryRef, findByKeys } from '../../../db/billing/ledger.ts';
@@ -19,7 +19,7 @@ import { type Booked, EntryRefused } from './movement.ts';
 export type LedgerLog = { warn(facts: object, message: string): void; error(facts: object, message: string): void };
 export type WriterEvents = {
   /** Committed. */
-  booked(booked: readonly Booked[], touched: readonly Touched[]): void;
+  booked(booked: readonly Booked[], spent: readonly Spent[]): void;
   /** It stands in the way of others and was set apart. */
   refused(draft: LedgerDraft, reason: EntryRefused): void;
   /** Nobody here leads its shard any more. */
@@ -29,14 +29,18 @@ export type WriterEvents = {
 };
 type Parts = { db: Database; runner: TaskRunner; clock: Clock; log: LedgerLog };
 
+type Prepared = { batch: readonly LedgerDraft[]; heads: readonly LedHead[]; hashed: readonly HashedEntry[] };
+
 /** Rows of one statement; what waits longer goes into the next one. */
-const MAX_BATCH = 512;
+const MAX_BATCH = 256;
 const RETRY_MS = 250;
 
 export class LedgerWriter {
   readonly #parts: Parts;
   readonly #events: WriterEvents;
   readonly #heads = new Map<number, LedHead>();
+  /** Where the chains end when what is under way is booked. Beside `heads` only while a batch is. */
+  readonly #ahead = new Map<number, { seq: number; hash: string }>();
   /** Waiting or under way, by entry: what comes by two ways is booked once. */
   readonly #known = new Set<string>();
   #waiting: LedgerDraft[] = [];
@@ -58,11 +62,15 @@ export class LedgerWriter {
   /** The ends of the chains that this gateway leads now, as they stand in the database. */
   setHeads(heads: readonly LedHead[]): void {
     this.#heads.clear();
+    this.#ahead.clear();
     this.addHeads(heads);
   }
 
   addHeads(heads: readonly LedHead[]): void {
-    for (const head of heads) this.#heads.set(head.shard, head);
+    for (const head of heads) {
+      this.#heads.set(head.shard, head);
+      this.#ahead.delete(head.shard);
+    }
   }
 
   /** Entries that are pending in the database. Known ones change nothing. */
@@ -83,36 +91,77 @@ export class LedgerWriter {
   async #work(): Promise<void> {
     // One turn of the event loop later, so that entries that come together are booked together.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) await this.#book(this.#waiting.splice(0, MAX_BATCH));
+    let before = Promise.resolve(true);
+    while (this.#waiting.length > 0) {
+      const batch = this.#takeLed(this.#waiting.splice(0, MAX_BATCH));
+      if (batch.length === 0) continue;
+      // Hashed upon the ends that the batch before is about to make, while the database is busy with that one.
+      const prepared = await this.#hash(batch);
+      if (!(await before)) {
+        // Those ends did not come.
+        this.#ahead.clear();
+        this.#waiting.unshift(...batch);
+        before = Promise.resolve(true);
+      } else if (prepared instanceof Error) {
+        await this.#recover(batch, prepared);
+      } else {
+        before = this.#book(prepared);
+      }
+      if (this.#waiting.length === 0) await before;
+    }
+    await before;
     this.#working = undefined;
+    if (this.#waiting.length > 0) this.#working = this.#work();
   }
 
-  async #book(batch: readonly LedgerDraft[]): Promise<void> {
-    const led = batch.filter(({ shard }) => this.#heads.has(shard));
+  #takeLed(batch: readonly LedgerDraft[]): LedgerDraft[] {
     for (const draft of batch) if (!this.#heads.has(draft.shard)) this.#handBack(draft);
-    if (led.length === 0) return;
-    const { db, runner } = this.#parts;
+    return batch.filter(({ shard }) => this.#heads.has(shard));
+  }
+
+  async #hash(batch: readonly LedgerDraft[]): Promise<Prepared | Error> {
+    const heads = this.heads.map((head) => ({ ...head, ...this.#ahead.get(head.shard) }));
     try {
-      const heads = this.heads;
       const ends = heads.map(({ shard, seq, hash }) => ({ shard, seq, hash }));
-      const hashed = await runner.run('billing/hash-entries', { heads: ends, entries: led });
-      const touched = await db.asService((tx) => bookPending(tx, heads, hashed, HASH_VERSION));
-      this.#settle(led, hashed, touched);
+      const hashed = await this.#parts.runner.run('billing/hash-entries', { heads: ends, entries: batch });
+      for (const { shard, seq, hash } of hashed) this.#ahead.set(shard, { seq, hash });
+      return { batch, heads, hashed };
     } catch (error) {
-      await this.#recover(led, error);
+      return error instanceof Error ? error : new Error(String(error));
     }
   }
 
-  #settle(batch: readonly LedgerDraft[], hashed: readonly HashedEntry[], touched: readonly Touched[]): void {
-    const balances = new Map(touched.map(({ kind, subject, amount }) => [`${kind} ${subject}`, amount]));
+  /** @returns false when it failed, and what was hashed upon it is void. */
+  async #book({ batch, heads, hashed }: Prepared): Promise<boolean> {
+    try {
+      const spent = await this.#parts.db.asService((tx) => bookPending(tx, heads, hashed, HASH_VERSION));
+      this.#settle(batch, hashed, spent);
+      return true;
+    } catch (error) {
+      this.#ahead.clear();
+      await this.#recover(batch, error);
+      return false;
+    }
+  }
+
+  /** Hashes and books at once, for what is tried again. */
+  async #bookAlone(batch: readonly LedgerDraft[]): Promise<void> {
+    const led = this.#takeLed(batch);
+    if (led.length === 0) return;
+    this.#ahead.clear();
+    const prepared = await this.#hash(led);
+    if (prepared instanceof Error) await this.#recover(led, prepared);
+    else await this.#book(prepared);
+  }
+
+  #settle(batch: readonly LedgerDraft[], hashed: readonly HashedEntry[], spent: readonly Spent[]): void {
     const booked = hashed.map(({ entryId, shard, seq, hash }, index) => {
       const head = this.#heads.get(shard);
       if (head !== undefined) this.#heads.set(shard, { ...head, seq, hash });
       this.#known.delete(entryId);
-      const { idempotencyKey = '', asset, fromAccount } = batch[index] ?? {};
-      return { idempotencyKey, entryId, shard, seq, hash, fromBalance: balances.get(`${asset} ${fromAccount}`) };
+      return { idempotencyKey: batch[index]?.idempotencyKey ?? '', entryId, shard, seq, hash };
     });
-    this.#events.booked(booked, touched);
+    this.#events.booked(booked, spent);
   }
 
   async #recover(batch: readonly LedgerDraft[], error: unknown): Promise<void> {
@@ -131,8 +180,8 @@ export class LedgerWriter {
       } else if (batch.length > 1) {
         // One of them is refused: each half on its own, until it is found. It must not hold up the rest.
         const half = Math.ceil(batch.length / 2);
-        await this.#book(batch.slice(0, half));
-        await this.#book(batch.slice(half));
+        await this.#bookAlone(batch.slice(0, half));
+        await this.#bookAlone(batch.slice(half));
       } else if (first !== undefined) {
         await this.#refuse(first, error);
       }
@@ -183,7 +232,6 @@ function toBooked(draft: LedgerDraft, { shard, seq, hash }: EntryRef): Booked {
     shard,
     seq,
     hash,
-    fromBalance: undefined,
   };
 }
 

@@ -17,8 +17,7 @@ type Types =
   | 'billing.purchases'
   | 'billing.tickets'
   | 'billing.entitlements'
-  | 'billing.payment_methods'
-  | 'billing.price_tiers';
+  | 'billing.payment_methods';
 
 export function purchaseFrames(parts: {
   purchases: PurchaseService;
@@ -44,10 +43,6 @@ export function purchaseFrames(parts: {
     'billing.entitlements': async ({ userId }, { validOnly = false, before, limit = PAGE }) => {
       const { rows, nextBefore } = await entitlements.page(userId, { validOnly, before, limit });
       return { entitlements: rows.map(shownEntitlement), nextBefore };
-    },
-    'billing.price_tiers': async ({ userId }) => {
-      const rows = await purchases.priceTiers(userId);
-      return { tiers: rows.map(({ priceMinor, ...tier }) => ({ ...tier, amountMinor: priceMinor })) };
     },
     'billing.payment_methods': async ({ userId }) => {
       const methods = await purchases.methods(userId);
