@@ -174,6 +174,15 @@ export const paymentMethods = defineUp('billing.payment_methods', {
   errors: [],
 });
 
+export const priceTiers = defineUp('billing.price_tiers', {
+  says: 'The prices that a creator may put on what he sells.',
+  body: Empty,
+  reply: Type.Object({
+    tiers: Type.Array(Type.Object({ code: Type.String(), amountMinor: AmountMinor, currency: Currency })),
+  }),
+  errors: [],
+});
+
 export const purchasePush = defineDown('billing.purchase', {
   says: 'A payment of the account, or what was bought by it, has changed. Balances, tickets and rights have changed with it.',
   body: Type.Object({

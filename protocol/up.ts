@@ -27,6 +27,7 @@ export const upFrames = [
   buying.tickets,
   buying.entitlements,
   buying.paymentMethods,
+  buying.priceTiers,
   billingPayouts.creator,
   billingPayouts.becomeCreator,
   billingPayouts.payoutAccounts,

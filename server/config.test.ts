@@ -56,6 +56,8 @@ describe('values', () => {
     ['TSUMUGI_MASTER_KEYS', 'k1:short'],
     ['TSUMUGI_MASTER_KEYS', `k1:${key},k1:${key}`],
     ['TRUST_PROXY', 'maybe'],
+    ['STRIPE_MODE', 'pretend'],
+    ['STRIPE_API_BASE', 'api.stripe.com'],
     ['NODE_ENV', 'staging'],
   ])('%s=%s is refused in one line that names it', (name, value) => {
     const message = messageOf({ [name]: value });
@@ -120,5 +122,35 @@ describe('the descriptions', () => {
   test.skipIf(!existsSync(README))('the README’s table is current (npm run docs:settings)', () => {
     const readme = readFileSync(README, 'utf8');
     expect(readme).toContain(`${BEGIN}\n${settingsTable()}\n${END}`);
+  });
+});
+
+describe('payments', () => {
+  const stripe = { STRIPE_SECRET_KEY: 'sk_live_x', STRIPE_WEBHOOK_SECRET: 'whsec_x' };
+  const production = { NODE_ENV: 'production', TSUMUGI_MASTER_KEYS: `k1:${key}`, DATABASE_URL: 'postgres://x/y' };
+
+  test('key and webhook secret belong together', () => {
+    expect(messageOf(stripe)).toBe('accepted');
+    expect(messageOf({ STRIPE_SECRET_KEY: 'sk_live_x' })).toMatch(/^STRIPE_WEBHOOK_SECRET: /);
+    expect(messageOf({ STRIPE_WEBHOOK_SECRET: 'whsec_x' })).toMatch(/^STRIPE_SECRET_KEY: /);
+  });
+
+  test('offline payments are for trying on one machine, never for production', () => {
+    expect(messageOf({ STRIPE_MODE: 'offline' })).toBe('accepted');
+    expect(messageOf({ STRIPE_MODE: 'offline', ...stripe })).toMatch(/^STRIPE_SECRET_KEY: /);
+    expect(messageOf({ STRIPE_MODE: 'offline', REDIS_URL: 'redis://x' })).toMatch(/^STRIPE_MODE: /);
+    expect(messageOf({ STRIPE_MODE: 'offline', ...production })).toMatch(/^STRIPE_MODE: /);
+  });
+
+  test('the key travels by TLS, and to a host alone', () => {
+    expect(messageOf({ ...stripe, STRIPE_API_BASE: 'http://127.0.0.1:12111' })).toBe('accepted');
+    expect(messageOf({ ...stripe, STRIPE_API_BASE: 'http://127.0.0.1:12111/v1' })).toMatch(/^STRIPE_API_BASE: /);
+    expect(messageOf({ ...stripe, ...production, STRIPE_API_BASE: 'http://127.0.0.1:12111' })).toMatch(
+      /^STRIPE_API_BASE: /,
+    );
+  });
+
+  test('no secret is shown', () => {
+    expect(messageOf({ STRIPE_SECRET_KEY: 'sk_live_hidden' })).not.toContain('hidden');
   });
 });

@@ -21,6 +21,8 @@ const looks: readonly (readonly [RegExp, string])[] = [
   [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi, `$1${REDACTED}@`],
   [/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/gu, '[mail]'],
   [/\bsk-[\w-]{8,}/g, REDACTED],
+  // Stripe's keys and signing secrets.
+  [/\b(?:(?:sk|rk)_(?:test|live)|whsec)_[\w-]{8,}/g, REDACTED],
   // Our own access, refresh and ticket tokens (`server/identity/tokens.ts`).
   [/\bts[a-z]_[\w-]{16,}/g, REDACTED],
   [/\bey[JK][\w-]{8,}\.[\w-]+\.[\w-]*/g, REDACTED],

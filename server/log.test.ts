@@ -34,6 +34,8 @@ const mistakes: readonly (readonly [string, object])[] = [
   ['a token in a URL', { path: `https://x.example/a?access_token=${SECRET}` }],
   ['a database URL', { url: `postgres://tsumugi:${SECRET}@db/x` }],
   ['an API key by look', { note: `key sk-${SECRET}abcdefgh` }],
+  ['a key of the payment provider by look', { note: `key sk_live_${SECRET}abcdefgh` }],
+  ['its signing secret by look', { note: `key whsec_${SECRET}abcdefgh` }],
   ['a token of ours by look', { note: `got tsa_${SECRET}AH8M7Lcf6eo2L7iD0gw` }],
   ['master keys', { masterKeys: `k1:${SECRET}` }],
   ['a configuration', { config: { openaiApiKey: SECRET, masterKeys: SECRET } }],

@@ -7,6 +7,7 @@ import { policyOf } from './billing/payouts/policy.ts';
 import { PayoutService } from './billing/payouts/service.ts';
 import { BillingService } from './billing/service.ts';
 import { openMoney } from './billing/stripe/open-money.ts';
+import { hearOfPayouts, payoutProvider } from './billing/stripe/payout-provider.ts';
 import type { Presence, TokenMeter } from './chat/needs.ts';
 import { type ChatOptions, createChat } from './chat/start-chat.ts';
 import type { Clock } from './clock.ts';
@@ -96,7 +97,9 @@ export async function startServices(parts: Parts) {
     cells: keys.cells,
     creators: new Creators(),
     policy: policyOf(config),
+    provider: money.stripe && payoutProvider(money.stripe),
   });
+  if (money.stripe !== undefined) hearOfPayouts(money.stripe.inbox, payouts);
 
   const memory = lifecycle.add(
     'memory',

@@ -235,6 +235,21 @@ describe('a conversation', () => {
     await expect(again.send('Hello')).rejects.toMatchObject({ code: 'chat.conversation_not_found' });
   });
 
+  it('stops an answer that is just going from one server to another as soon as somebody has it', async () => {
+    const { client, chat } = await setUp();
+    const conversation = await client.conversation(conversationId);
+    const generation = await conversation.send('Hello');
+    const answers = [false, false, true];
+    chat.onOther = (connection, { id: commandId, type }) => {
+      expect(type).toBe('chat.stop');
+      if (answers.shift()) connection.reply(commandId, { stopped: true });
+      else connection.fail(commandId, 'busy', { retryAfterMs: 1 });
+    };
+    expect(await generation.stop()).toBe(true);
+    expect(answers).toEqual([]);
+    generation.done.catch(() => {});
+  });
+
   it('that does not exist is refused, and may be asked for again', async () => {
     const { server, client } = await setUp();
     server.onCommand = (connection, command) => connection.fail(command.id, 'chat.conversation_not_found');

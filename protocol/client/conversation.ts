@@ -34,6 +34,9 @@ export interface ConversationHost {
 
 type Started = UpReply<'chat.send'>;
 const retryAttachMs = 1_000;
+/** Longer than a server's lease lives: then somebody has taken the answer over. */
+const stopTries = 12;
+const stopAgainMs = 1_000;
 
 export class Conversation {
   readonly conversationId: string;
@@ -239,8 +242,20 @@ export class Conversation {
     if (this.#branch.put(message)) this.#emit('messages');
   }
 
+  /** Stopping must not fail because the answer is just going from one server to another. */
   async #stop(generationId: string): Promise<boolean> {
-    return (await this.#host.request('chat.stop', { generationId })).stopped;
+    for (let tries = 1; ; tries++) {
+      try {
+        return (await this.#host.request('chat.stop', { generationId })).stopped;
+      } catch (error) {
+        if (!(error instanceof TsumugiError && error.code === 'busy') || tries === stopTries) throw error;
+        await this.#pause(Math.min(error.retryAfterMs ?? stopAgainMs, stopAgainMs));
+      }
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#host.clock.after(delayMs, () => resolve()));
   }
 
   async #orResync<T>(request: Promise<T>): Promise<T> {

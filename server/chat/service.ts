@@ -51,6 +51,9 @@ type Parts = {
 type View = { conversation: ConversationRow; messages: UpReply<'chat.history'>; running: Generation | undefined };
 type Finished = { generation: Generation; done: Push };
 
+/** A take-over reads the stored text and asks the model: some tenths of a second. */
+const STOP_AGAIN_MS = 500;
+
 export class ChatService {
   readonly #parts: Parts;
   readonly #typing: Typing;
@@ -162,8 +165,12 @@ export class ChatService {
     const running = hub.find(generationId);
     if (running !== undefined && running.facts.userId === caller.userId) return { stopped: hub.stop(running) };
     const row = await this.#getGeneration(caller, generationId);
-    if (row.state === 'ended' || hub.owns(row.owner)) return { stopped: false };
-    return { stopped: await calls.call(row.owner, { kind: 'stop', generationId }) };
+    if (row.state === 'ended') return { stopped: false };
+    if (!hub.owns(row.owner) && (await calls.call(row.owner, { kind: 'stop', generationId }))) return { stopped: true };
+    // Nobody writes it at this moment: it has just ended, or it is being taken over and its text is still being read.
+    const again = await this.#getGeneration(caller, generationId);
+    if (again.state === 'ended') return { stopped: false };
+    throw new AppError('busy', { retryAfterMs: STOP_AGAIN_MS }, 'The answer is being taken over by another server.');
   }
 
   async select(caller: Caller, body: UpBody<'chat.select'>): Promise<UpReply<'chat.select'>> {

@@ -62,6 +62,24 @@ describe('a request', () => {
     expect(new TextDecoder().decode(seen?.rawBody)).toBe('{"n":[1]}');
   });
 
+  it('gives a route that takes bytes exactly those, whatever they say they are', async () => {
+    const hooks = route(
+      'POST',
+      '/hook',
+      (request) => ({
+        status: 200,
+        body: { text: Buffer.from(request.rawBody).toString(), parsed: request.body === undefined },
+      }),
+      { takesBytes: true },
+    );
+    const { httpUrl } = await start([hooks]);
+    for (const body of ['{"broken":', '['.repeat(5_000), '']) {
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(`${httpUrl}/hook`, { method: 'POST', body, headers });
+      expect([response.status, await response.json()]).toEqual([200, { text: body, parsed: true }]);
+    }
+  });
+
   it('believes only as many proxies as it is told', async () => {
     const address = route('GET', '/address', (request) => ({ status: 200, body: request.address }));
     const forwarded = { headers: { 'x-forwarded-for': '6.6.6.6, 203.0.113.9, 10.0.0.1' } };

@@ -28,6 +28,22 @@ export async function insertCustomer(
   return findCustomerId(tx, userId, provider);
 }
 
+/** @returns the one that is there now: another gateway may have been faster. */
+export async function replaceCustomer(
+  tx: Tx,
+  userId: string,
+  provider: Provider,
+  lostId: string,
+  customerId: string,
+): Promise<string> {
+  await tx.sql`
+    update billing.customers set provider_customer_id = ${customerId}
+    where user_id = ${userId} and provider = ${provider} and provider_customer_id = ${lostId}`;
+  const found = await findCustomerId(tx, userId, provider);
+  if (found === undefined) throw new Error('A customer was replaced and is not there.');
+  return found;
+}
+
 /** The number of a look at the customer that is about to begin, as in `payments`. */
 export async function issueCustomerSync(tx: Tx, userId: string, provider: Provider): Promise<number> {
   const [row] = await tx.sql<{ sync: string }[]>`

@@ -3,27 +3,20 @@
  * resumes are timed one by one; then everybody is cut at once.
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import { AuthClient } from '../../../protocol/auth-client.ts';
 import { defaultBackoff } from '../../../protocol/client/backoff.ts';
-import { TsumugiClient } from '../../../protocol/client.ts';
 import { percentile } from '../../bench/statistics.ts';
 import type { ChaosOptions } from '../options.ts';
 import { Stack } from '../parts/stack.ts';
 import { Random } from '../random.ts';
 import { table } from '../report.ts';
-import { answerText, longTag, question } from '../story.ts';
+import { answerText } from '../story.ts';
+import { type StormOutcome, spread, within } from './figures.ts';
 import { timeResume } from './resume.ts';
-import { StreamingClient } from './streaming-client.ts';
-
-export type StormOutcome = { tables: string[]; failures: string[] };
-type Stream = { tag: string; clients: StreamingClient[] };
+import type { StreamingClient } from './streaming-client.ts';
+import { openStreams } from './streams.ts';
 
 const targets = { resumeP99Ms: 50, backSlackMs: 2_000 } as const;
 const resumeSamples = 300;
-/** The answers outlast set-up, both measurements and a slow machine. */
-const answerSeconds = 400;
-const signUpsAtOnce = 8;
-const patienceMs = 60_000;
 
 export async function runStorm(
   options: ChaosOptions,
@@ -35,7 +28,7 @@ export async function runStorm(
   const stack = await Stack.start({ ...options, logFolder, onUnexpectedEnd });
   try {
     say(`${options.streams} people sign up and ask, ${options.clients} clients read …`);
-    const streams = await openStreams(stack, options);
+    const streams = await openStreams(stack.origins, options);
     const clients = streams.flatMap((stream) => stream.clients);
     await Promise.all(clients.map((client) => within(client.firstText, 'the first text')));
     say(`all ${clients.length} are streaming; timing ${resumeSamples} resumes …`);
@@ -51,41 +44,6 @@ export async function runStorm(
   } finally {
     await stack.stop();
   }
-}
-
-async function openStreams(stack: Stack, { streams, clients, tokensPerSecond }: ChaosOptions): Promise<Stream[]> {
-  const made: Stream[] = [];
-  const places = Array.from({ length: streams }, (_, place) => place)[Symbol.iterator]();
-  const worker = async () => {
-    for (const place of places) {
-      const readers = Math.floor(clients / streams) + (place < clients % streams ? 1 : 0);
-      made.push(await openStream(stack.origins, place, Math.max(1, readers), tokensPerSecond));
-    }
-  };
-  await Promise.all(Array.from({ length: signUpsAtOnce }, worker));
-  return made;
-}
-
-async function openStream(origins: readonly string[], place: number, readers: number, pace: number): Promise<Stream> {
-  const origin = origins[place % origins.length] ?? '';
-  const auth = new AuthClient({ url: origin });
-  await auth.signUp({ email: `storm-${place}@example.com`, password: 'a long pass phrase', locale: 'en' });
-  const opener = new TsumugiClient({ url: origin, getTicket: () => auth.socketTicket() });
-  await opener.connect();
-  const [avatar] = (await opener.request('companion.list_avatars', {})).avatars;
-  if (avatar === undefined) throw new Error('The server has no avatars.');
-  const { conversationId } = await opener.request('chat.open', { avatarId: avatar.avatarId, kind: 'conversation' });
-  opener.close();
-  const clients: StreamingClient[] = [];
-  for (let reader = 0; reader < readers; reader++) {
-    const at = origins[(place + reader) % origins.length] ?? origin;
-    const client = new StreamingClient(at, auth, conversationId);
-    await client.open();
-    clients.push(client);
-  }
-  const tag = longTag(answerSeconds * pace, `s${place}`);
-  await clients[0]?.conversation?.send(question(tag));
-  return { tag, clients };
 }
 
 async function measureResumes(
@@ -146,17 +104,4 @@ function checkTexts(tag: string, clients: readonly StreamingClient[], failures: 
 function lagOf(lag: IntervalHistogram): string {
   const at = (percent: number) => (lag.percentile(percent) / 1e6).toFixed(1);
   return table('the measuring process', [['event loop late by', `p50 ${at(50)}, p99 ${at(99)}, max ${at(100)} ms`]]);
-}
-
-async function within<T>(work: Promise<T>, what: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within ${patienceMs} ms`)), patienceMs);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
-
-function spread(samples: readonly number[]): string {
-  const at = (share: number) => percentile(samples, share).toFixed(1);
-  return `p50 ${at(0.5)}, p99 ${at(0.99)}, max ${at(1)} ms`;
 }

@@ -6,10 +6,12 @@ import * as rows from '../../../db/billing/payouts/accounts.ts';
 import { lockSource } from '../../../db/billing/payouts/earnings.ts';
 import type { Database, Tx } from '../../../db/client.ts';
 import type { Cells } from '../../../db/columns/cells.ts';
+import { NoDataKeyError } from '../../../db/keys/data-keys.ts';
 import { uuidv7 } from '../../../db/uuid.ts';
 import type { PayoutAccount } from '../../../protocol/billing-payouts.ts';
 import type { Clock } from '../../clock.ts';
 import { AppError } from '../../errors.ts';
+import { reachProvider } from '../purchases/provider-failure.ts';
 import type { Creator, CreatorDirectory } from './needs.ts';
 import { type AccountFacts, type PayoutProvider, TransferRefused } from './provider.ts';
 
@@ -22,7 +24,7 @@ export type AccountParts = {
   creators: CreatorDirectory;
   provider: PayoutProvider;
   /** Where the provider sends people back to. */
-  returnUrl: string;
+  returnUrl(): string;
 };
 export type Onboarding = { accountId: string; url: string; expiresAt: string };
 
@@ -69,7 +71,8 @@ export class PayoutAccounts {
     if (account.provider !== provider.name) throw new AppError('billing.payout_account_not_found');
     const { country } = account;
     const providerAccountId = account.providerAccountId ?? (await this.#create(accountId, country));
-    const link = await reach(() => provider.onboardingLink({ providerAccountId, returnUrl, refreshUrl: returnUrl }));
+    const url = returnUrl();
+    const link = await reach(() => provider.onboardingLink({ providerAccountId, returnUrl: url, refreshUrl: url }));
     return { accountId, url: link.url, expiresAt: new Date(link.expiresAtMs).toISOString() };
   }
 
@@ -154,8 +157,14 @@ export class PayoutAccounts {
     return { accountId, country, isDefault, state, requirementsDue, bankFailureCode, bankLabel, createdAt };
   }
 
-  #seal(tx: Tx, row: rows.PayoutAccountRow, text: string): Promise<Buffer> {
-    return this.#parts.cells.encrypt(tx, row.userId, cellOf(row), text.slice(0, 100));
+  /** Null for who is erased: his key is gone, and with it whatever was known of his bank. */
+  async #seal(tx: Tx, row: rows.PayoutAccountRow, text: string): Promise<Buffer | null> {
+    try {
+      return await this.#parts.cells.encrypt(tx, row.userId, cellOf(row), text.slice(0, 100));
+    } catch (error) {
+      if (error instanceof NoDataKeyError) return null;
+      throw error;
+    }
   }
 }
 
@@ -177,10 +186,9 @@ const gone: AccountFacts = {
 /** @throws AppError `billing.provider_rejected`, `billing.provider_unavailable`. */
 async function reach<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await work();
+    return await reachProvider(work);
   } catch (error) {
-    if (error instanceof AppError) throw error;
     if (error instanceof TransferRefused) throw new AppError('billing.provider_rejected', { reason: error.code });
-    throw new AppError('billing.provider_unavailable');
+    throw error;
   }
 }

@@ -29,7 +29,7 @@ export type PayoutParts = {
   creators: CreatorDirectory;
   policy: PayoutPolicy;
   /** Undefined while the server is not connected to one: everything but being paid works. */
-  provider?: { provider: PayoutProvider; returnUrl: string } | undefined;
+  provider?: { provider: PayoutProvider; returnUrl(): string } | undefined;
 };
 
 export class PayoutService {

@@ -11,7 +11,7 @@ import type { Database, Tx } from '../../../db/client.ts';
 import { uuidv7 } from '../../../db/uuid.ts';
 import { AppError } from '../../errors.ts';
 import type { Customers } from './customers.ts';
-import type { MoneyGateway } from './gateway.ts';
+import { isLostCustomer, type MoneyGateway } from './gateway.ts';
 import type { Price, ProductRegistry, ProductType } from './product.ts';
 import { reachProvider } from './provider-failure.ts';
 
@@ -103,10 +103,10 @@ export class Checkouts {
   async #openSession(payment: PaymentRow, price: Price, locale: 'en' | 'ja'): Promise<Checkout> {
     const { db, gateway, customers, returnUrl } = this.#parts;
     const { id, userId, quantity, currency, amount, productType, productId } = payment;
-    const session = await reachProvider(async () =>
+    const open = (customerId: string) =>
       gateway.openCheckout({
         paymentId: id,
-        customerId: await customers.idOf(userId),
+        customerId,
         mode: payment.mode === 'subscription' ? 'subscription' : 'payment',
         name: price.name[locale],
         unitAmountMinor: amount / quantity,
@@ -115,9 +115,17 @@ export class Checkouts {
         interval: price.interval,
         product: { type: productType, id: productId },
         locale,
-        returnUrl: returnUrl(id),
-      }),
-    );
+        returnUrl: `${returnUrl(id)}&lang=${locale}`,
+      });
+    const session = await reachProvider(async () => {
+      const customerId = await customers.idOf(userId);
+      try {
+        return await open(customerId);
+      } catch (error) {
+        if (!isLostCustomer(error)) throw error;
+        return await open(await customers.replace(userId, customerId));
+      }
+    });
     await db.asService((tx) => setSession(tx, id, session));
     return { paymentId: id, status: 'open', url: session.url, expiresAt: new Date(session.expiresAtMs) };
   }

@@ -7,6 +7,7 @@ import {
   issueCustomerSync,
   listMethods,
   type MethodRow,
+  replaceCustomer,
   replaceMethods,
 } from '../../../db/billing/stripe/customers.ts';
 import type { Database } from '../../../db/client.ts';
@@ -29,6 +30,12 @@ export class Customers {
     const kept = await this.#db.asService((tx) => insertCustomer(tx, userId, this.#gateway.provider, made));
     if (kept === undefined) throw new Error('A customer was stored and is not there.');
     return kept;
+  }
+
+  /** Another one for a customer that the provider does not have any more. */
+  async replace(userId: string, lostId: string): Promise<string> {
+    const made = await this.#gateway.createCustomer(userId, lostId);
+    return this.#db.asService((tx) => replaceCustomer(tx, userId, this.#gateway.provider, lostId, made));
   }
 
   find(userId: string): Promise<string | undefined> {

@@ -17,7 +17,8 @@ type Types =
   | 'billing.purchases'
   | 'billing.tickets'
   | 'billing.entitlements'
-  | 'billing.payment_methods';
+  | 'billing.payment_methods'
+  | 'billing.price_tiers';
 
 export function purchaseFrames(parts: {
   purchases: PurchaseService;
@@ -43,6 +44,10 @@ export function purchaseFrames(parts: {
     'billing.entitlements': async ({ userId }, { validOnly = false, before, limit = PAGE }) => {
       const { rows, nextBefore } = await entitlements.page(userId, { validOnly, before, limit });
       return { entitlements: rows.map(shownEntitlement), nextBefore };
+    },
+    'billing.price_tiers': async ({ userId }) => {
+      const rows = await purchases.priceTiers(userId);
+      return { tiers: rows.map(({ priceMinor, ...tier }) => ({ ...tier, amountMinor: priceMinor })) };
     },
     'billing.payment_methods': async ({ userId }) => {
       const methods = await purchases.methods(userId);

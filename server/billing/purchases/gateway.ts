@@ -59,7 +59,8 @@ export type InvoiceFacts = {
 /** Every method may fail with `ProviderError`; what makes something is idempotent by our ids. */
 export interface MoneyGateway {
   readonly provider: Provider;
-  createCustomer(userId: string): Promise<string>;
+  /** @param insteadOf a customer that the provider does not have any more. */
+  createCustomer(userId: string, insteadOf?: string): Promise<string>;
   openCheckout(order: CheckoutOrder): Promise<{ id: string; url: string; expiresAtMs: number }>;
   /** Where a person changes cards and subscriptions himself. */
   openPortal(customerId: string, locale: 'en' | 'ja', returnUrl: string): Promise<string>;
@@ -84,16 +85,24 @@ export interface MoneyGateway {
   }): Promise<{ providerRefundId: string; status: RefundStatus }>;
 }
 
+/** The customer of a request is gone at the provider: deleted there, or it was another account’s. */
+export function isLostCustomer(error: unknown): boolean {
+  return error instanceof ProviderError && error.code === 'resource_missing' && error.param === 'customer';
+}
+
 /** The provider did not do it. `retry` says whether asking again can help. */
 export class ProviderError extends Error {
   override readonly name = 'ProviderError';
   readonly retry: boolean;
   /** Of the provider, a stable word. */
   readonly code: string;
+  /** What of the request it complains about. */
+  readonly param: string | undefined;
 
-  constructor(code: string, retry: boolean, options?: ErrorOptions) {
+  constructor(code: string, retry: boolean, options: ErrorOptions & { param?: string | undefined } = {}) {
     super(`The payment provider answered ${code}.`, options);
     this.code = code;
     this.retry = retry;
+    this.param = options.param;
   }
 }

@@ -101,6 +101,33 @@ describe('a checkout', () => {
     expect((await h.checkout(userId, 'tickets', 'tickets_5', 1, key)).url).toContain('/c/pay/');
   }, 20_000);
 
+  test('a customer who is gone at the provider is made anew', async () => {
+    await buy('tickets', 'tickets_5');
+    const customers = h.offline.store.list('customer', ({ metadata }) => metadata['tsumugi_user'] === userId);
+    h.offline.store.delete(customers[0]?.id ?? '');
+    await expect(h.money.purchases.portal(userId, 'en')).rejects.toMatchObject({ code: 'billing.no_customer' });
+    await buy('tickets', 'tickets_12');
+    expect(await tickets()).toBe(17);
+  });
+
+  test('003-R48: the prices for creators are there', async () => {
+    expect(await h.money.purchases.priceTiers(userId)).toEqual(
+      expect.arrayContaining([{ code: 'jpy_500', priceMinor: 500, currency: 'jpy' }]),
+    );
+  });
+
+  test('coming back from the checkout is enough, and grants nothing that was not paid', async () => {
+    const checkout = await h.checkout(userId, 'tickets', 'tickets_5');
+    const paid = await h.checkout(userId, 'tickets', 'tickets_12');
+    await h.pay(paid);
+    h.newEvents();
+    h.money.purchases.lookAt(checkout.paymentId);
+    h.money.purchases.lookAt(paid.paymentId);
+    h.money.purchases.lookAt(randomUUID());
+    await expect.poll(() => h.pushes.length).toBe(1);
+    expect(await tickets()).toBe(12);
+  });
+
   test('one that nobody pays expires, one whose card is refused stays open', async () => {
     const checkout = await h.checkout(userId, 'tickets', 'tickets_5');
     const sessionId = checkout.url?.split('/').at(-1) ?? '';

@@ -1,4 +1,5 @@
 /** Buying as people see it: offers, checkout, portal, what was bought. Without a provider everything can be read and nothing bought. */
+import { listPriceTiers, type PriceTierRow } from '../../../db/billing/purchases/addons.ts';
 import { findPayment } from '../../../db/billing/purchases/payments.ts';
 import {
   findPurchase,
@@ -13,7 +14,7 @@ import type { Database } from '../../../db/client.ts';
 import { AppError } from '../../errors.ts';
 import type { Checkout, CheckoutRequest, Checkouts } from './checkout.ts';
 import type { Customers } from './customers.ts';
-import type { MoneyGateway } from './gateway.ts';
+import { isLostCustomer, type MoneyGateway } from './gateway.ts';
 import type { PurchaseLog } from './needs.ts';
 import type { Offer, ProductRegistry, ProductType } from './product.ts';
 import { reachProvider } from './provider-failure.ts';
@@ -34,12 +35,15 @@ export type Buying = {
 export type OfferOf = Offer & Pick<ProductType, 'type' | 'unit' | 'maxQuantity'>;
 
 const REPORT_ROWS = 100;
+/** Anybody may call the address that people come back to. */
+const MAX_LOOKS = 20;
 
 export class PurchaseService {
   readonly products: ProductRegistry;
   readonly #db: Database;
   readonly #log: PurchaseLog;
   readonly #buying: Buying | undefined;
+  readonly #lookedAt = new Set<string>();
 
   constructor(parts: { db: Database; products: ProductRegistry; log: PurchaseLog; buying: Buying | undefined }) {
     this.#db = parts.db;
@@ -69,6 +73,11 @@ export class PurchaseService {
     });
   }
 
+  /** The prices that creators may put on what they sell (003-R48). */
+  priceTiers(userId: string): Promise<PriceTierRow[]> {
+    return this.#db.asUser(userId, (tx) => listPriceTiers(tx));
+  }
+
   /** @throws AppError of `Checkouts.open`, or `billing.purchases_off`. */
   async checkout(userId: string, request: CheckoutRequest): Promise<Checkout> {
     return this.buying.checkouts.open(userId, request);
@@ -79,7 +88,14 @@ export class PurchaseService {
     const { customers, gateway, homeUrl } = this.buying;
     const customerId = await customers.find(userId);
     if (customerId === undefined) throw new AppError('billing.no_customer');
-    return reachProvider(() => gateway.openPortal(customerId, locale, homeUrl()));
+    return reachProvider(async () => {
+      try {
+        return await gateway.openPortal(customerId, locale, `${homeUrl()}?lang=${locale}`);
+      } catch (error) {
+        if (isLostCustomer(error)) throw new AppError('billing.no_customer');
+        throw error;
+      }
+    });
   }
 
   async methods(userId: string): Promise<MethodRow[]> {
@@ -112,12 +128,15 @@ export class PurchaseService {
   /** Somebody came back from the checkout: looks whether it was paid. Never waits, never fails. */
   lookAt(paymentId: string): void {
     const buying = this.#buying;
-    if (buying === undefined) return;
+    if (buying === undefined || this.#lookedAt.has(paymentId) || this.#lookedAt.size >= MAX_LOOKS) return;
+    this.#lookedAt.add(paymentId);
     const look = async () => {
       const payment = await this.#db.asService((tx) => findPayment(tx, paymentId));
       if (payment?.status === 'open' || payment?.status === 'processing') await buying.sync.sync(paymentId);
     };
-    look().catch((error: unknown) => this.#log.warn({ error, paymentId }, 'a payment could not be looked at'));
+    look()
+      .catch((error: unknown) => this.#log.warn({ error, paymentId }, 'a payment could not be looked at'))
+      .finally(() => this.#lookedAt.delete(paymentId));
   }
 
   /** Purchases that do not agree with their payments. Empty when all do. */

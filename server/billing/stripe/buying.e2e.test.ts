@@ -27,7 +27,7 @@ test('000-R15: somebody buys tokens and tickets, hears of it on another device, 
   const checkout = await desk.request('billing.checkout', asked);
   expect(await desk.request('billing.checkout', asked)).toEqual(checkout);
   const paid = await press(checkout.url, 'pay');
-  expect(paid.headers.get('location')).toBe(`${server.url}/stripe/return?payment=${checkout.paymentId}`);
+  expect(paid.headers.get('location')).toBe(`${server.url}/stripe/return?payment=${checkout.paymentId}&lang=en`);
   expect(await heard).toMatchObject({
     paymentId: checkout.paymentId,
     status: 'succeeded',

@@ -56,5 +56,5 @@ function toProviderError(error: unknown): unknown {
     (error instanceof errors.StripeInvalidRequestError && error.code !== 'lock_timeout') ||
     error instanceof errors.StripeCardError ||
     error instanceof errors.StripeIdempotencyError;
-  return new ProviderError(error.code ?? error.type, !isOurFault, { cause: error });
+  return new ProviderError(error.code ?? error.type, !isOurFault, { cause: error, param: error.param });
 }

@@ -33,17 +33,22 @@ export class StripeGateway implements MoneyGateway {
     this.#portal = new PortalConfiguration(stripe);
   }
 
-  async createCustomer(userId: string): Promise<string> {
+  async createCustomer(userId: string, insteadOf?: string): Promise<string> {
     // The pseudonym alone: a name or a mail is given to the provider by the person himself, if at all.
     const customer = await ask(
-      this.#stripe.customers.create({ metadata: { [meta.user]: userId } }, { idempotencyKey: `customer:${userId}` }),
+      this.#stripe.customers.create(
+        { metadata: { [meta.user]: userId } },
+        { idempotencyKey: `customer:${userId}${insteadOf === undefined ? '' : `:${insteadOf}`}` },
+      ),
     );
     return customer.id;
   }
 
   async openCheckout(order: CheckoutOrder): Promise<{ id: string; url: string; expiresAtMs: number }> {
     const session = await ask(
-      this.#stripe.checkout.sessions.create(toSessionParams(order), { idempotencyKey: `checkout:${order.paymentId}` }),
+      this.#stripe.checkout.sessions.create(toSessionParams(order), {
+        idempotencyKey: `checkout:${order.paymentId}:${order.customerId}`,
+      }),
     );
     if (session.url === null) throw new ProviderError('checkout_without_url', false);
     return { id: session.id, url: session.url, expiresAtMs: session.expires_at * 1000 };

@@ -64,6 +64,8 @@ export type StripeParts = {
   /** For events about what is not bought here: accounts of creators, transfers. */
   inbox: EventInbox;
   offline: OfflineStripe | undefined;
+  /** Where people come back to. */
+  homeUrl(): string;
 };
 export type Money = Awaited<ReturnType<typeof openMoney>>;
 
@@ -181,6 +183,7 @@ function connect(
       syncSubscription: onSubscription,
       inbox,
       offline,
+      homeUrl,
     } satisfies StripeParts as StripeParts,
     webhook: webhookRoute(inbox, clock, log, { secrets, livemode }),
     chores: [

@@ -140,6 +140,17 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       expect((await east.chat.history(phone.caller, { conversationId })).messages).toHaveLength(2);
     });
 
+    it('answer `busy` for a stop while nobody writes the answer, since it is just being taken over', async () => {
+      const { generationId } = await send('[[fault huge:3000]] A story that changes hands.');
+      await phone.next('chat.delta', (body) => body.generationId === generationId);
+      const written = east.hub.find(generationId);
+      if (written === undefined) throw new Error('It does not run.');
+      // As when the row is this gateway's already, and its text still being read.
+      east.hub.forget(written);
+      await expect(east.chat.stop(phone.caller, generationId)).rejects.toMatchObject({ code: 'busy' });
+      await expect(west.chat.stop(desk.caller, generationId)).rejects.toMatchObject({ code: 'busy' });
+    });
+
     it('answer `busy` for a stop when the gateway that writes is gone', async () => {
       const dead = new TestEngine(bench, `dead-${uuidv7()}`);
       const asker = dead.connect(userId);

@@ -99,7 +99,7 @@ const routes: Record<string, Handler> = {
     const base = store.base('billing_portal.session');
     return store.add({
       ...base,
-      customer: store.get('customer', params.getText('customer')).id,
+      customer: store.get('customer', params.getText('customer'), 'customer').id,
       configuration: params.text('configuration') ?? '',
       return_url: params.getText('return_url'),
       locale: params.text('locale') ?? null,
@@ -188,6 +188,7 @@ const routes: Record<string, Handler> = {
     const group = params.text('transfer_group');
     return { list: store.list('transfer', (one) => group === undefined || one.transfer_group === group) };
   },
+  'GET payouts/:id': (_, id, { store }) => store.get('payout', id),
   'POST transfers/:id/reversals': (params, id, { connect }) => connect.reverse(id, params),
 
   'GET events': (params, _, { store }) => {

@@ -35,7 +35,7 @@ export class OfflineCheckout {
     const mode = params.getText('mode');
     if (mode !== 'payment' && mode !== 'subscription')
       throw new OfflineError(400, 'parameter_invalid_string', `Invalid mode: ${mode}`, 'mode');
-    const customer = this.#store.get('customer', params.getText('customer')).id;
+    const customer = this.#store.get('customer', params.getText('customer'), 'customer').id;
     const items = params.list('line_items').map((item) => ({
       price: this.#priceOf(item).id,
       quantity: item.integer('quantity') ?? 1,

@@ -1,6 +1,6 @@
 /** Connect of the local Stripe server: accounts of creators, their onboarding, transfers to them and back. */
 import type { Params } from './form.ts';
-import type { Account, AccountLink, Transfer, TransferReversal } from './objects.ts';
+import type { Account, AccountLink, BankPayout, Transfer, TransferReversal } from './objects.ts';
 import { OfflineError } from './offline-error.ts';
 import type { OfflineStore } from './store.ts';
 import type { Webhooks } from './webhooks.ts';
@@ -69,9 +69,31 @@ export class OfflineConnect {
     account.requirements = enabled
       ? { currently_due: [], disabled_reason: null }
       : { currently_due: ['external_account'], disabled_reason: 'requirements.past_due' };
+    const { country, external_accounts: banks } = account;
+    if (enabled && banks.data.length === 0)
+      banks.data.push({
+        id: `ba_${accountId}`,
+        object: 'bank_account',
+        bank_name: 'OFFLINE TEST BANK',
+        last4: '6789',
+        country,
+      });
     this.#store.changed();
     this.#webhooks.emit('account.updated', account, { account: account.id });
     return account;
+  }
+
+  /** The account's money goes to its bank, which may refuse it. */
+  payBank(accountId: string, amount: number, currency: string, failureCode: string | null = null): BankPayout {
+    const account = this.#store.get('account', accountId).id;
+    const payout = this.#store.add({
+      ...this.#store.base('payout'),
+      ...{ amount, currency, offline: { account } },
+      status: failureCode === null ? 'paid' : 'failed',
+      failure_code: failureCode,
+    } satisfies BankPayout);
+    this.#webhooks.emit(`payout.${payout.status}`, payout, { account });
+    return payout;
   }
 
   transfer(params: Params): Transfer {

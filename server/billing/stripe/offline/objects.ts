@@ -166,7 +166,17 @@ export type Account = Base<'account'> & {
   payouts_enabled: boolean;
   details_submitted: boolean;
   requirements: { currently_due: string[]; disabled_reason: string | null };
-  external_accounts: { object: 'list'; data: object[]; has_more: false; url: string };
+  external_accounts: { object: 'list'; data: BankAccount[]; has_more: false; url: string };
+};
+export type BankAccount = { id: string; object: 'bank_account'; bank_name: string; last4: string; country: string };
+/** From an account to its bank. */
+export type BankPayout = Base<'payout'> & {
+  amount: number;
+  currency: string;
+  status: 'paid' | 'failed';
+  failure_code: string | null;
+  /** Not of Stripe's shape: whose it is. */
+  offline: { account: string };
 };
 export type AccountLink = Base<'account_link'> & {
   url: string;
@@ -207,6 +217,7 @@ export type WebhookEndpoint = Base<'webhook_endpoint'> & {
 };
 
 export type OfflineObject =
+  | BankPayout
   | Customer
   | PaymentMethod
   | Product

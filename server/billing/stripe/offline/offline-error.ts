@@ -14,7 +14,7 @@ export class OfflineError extends Error {
     this.type = type;
   }
 
-  static missing(object: string, id: string): OfflineError {
-    return new OfflineError(404, 'resource_missing', `No such ${object}: '${id}'`, 'id');
+  static missing(object: string, id: string, param = 'id'): OfflineError {
+    return new OfflineError(404, 'resource_missing', `No such ${object}: '${id}'`, param);
   }
 }

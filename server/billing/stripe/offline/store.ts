@@ -24,6 +24,7 @@ const prefixes: Record<ObjectName, string> = {
   account_link: 'acctlnk',
   transfer: 'tr',
   transfer_reversal: 'trr',
+  payout: 'po',
   event: 'evt',
   webhook_endpoint: 'we',
 };
@@ -71,10 +72,10 @@ export class OfflineStore {
     return found?.object === object ? (found as Named<Name>) : undefined;
   }
 
-  /** @throws OfflineError `resource_missing` */
-  get<Name extends ObjectName>(object: Name, id: string): Named<Name> {
+  /** @throws OfflineError `resource_missing`, about `param` */
+  get<Name extends ObjectName>(object: Name, id: string, param?: string): Named<Name> {
     const found = this.find(object, id);
-    if (found === undefined) throw OfflineError.missing(object, id);
+    if (found === undefined) throw OfflineError.missing(object, id, param);
     return found;
   }
 

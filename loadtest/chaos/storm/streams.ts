@@ -1,0 +1,60 @@
+/** Opens many long answers, each read by several clients through the gateways in turn. */
+import { AuthClient } from '../../../protocol/auth-client.ts';
+import { TsumugiClient } from '../../../protocol/client.ts';
+import { longTag, question } from '../story.ts';
+import { StreamingClient } from './streaming-client.ts';
+
+export type Stream = { tag: string; clients: StreamingClient[] };
+export type StreamsOptions = {
+  streams: number;
+  clients: number;
+  tokensPerSecond: number;
+  /** Place of the gateway where everybody asks; by default they take turns. */
+  askAt?: number;
+};
+
+/** The answers outlast set-up, the measurements and a slow machine. */
+const answerSeconds = 400;
+const signUpsAtOnce = 8;
+
+/** Resolves when all have asked. The first client of each is the one that did. */
+export async function openStreams(
+  origins: readonly string[],
+  { streams, clients, tokensPerSecond, askAt }: StreamsOptions,
+): Promise<Stream[]> {
+  const made: Stream[] = [];
+  const places = Array.from({ length: streams }, (_, place) => place)[Symbol.iterator]();
+  const worker = async () => {
+    for (const place of places) {
+      const readers = Math.floor(clients / streams) + (place < clients % streams ? 1 : 0);
+      const first = askAt ?? place;
+      made.push(await openStream(origins, { place, first, readers: Math.max(1, readers), pace: tokensPerSecond }));
+    }
+  };
+  await Promise.all(Array.from({ length: signUpsAtOnce }, worker));
+  return made;
+}
+
+type Opening = { place: number; first: number; readers: number; pace: number };
+
+async function openStream(origins: readonly string[], { place, first, readers, pace }: Opening): Promise<Stream> {
+  const origin = origins[first % origins.length] ?? '';
+  const auth = new AuthClient({ url: origin });
+  await auth.signUp({ email: `storm-${place}@example.com`, password: 'a long pass phrase', locale: 'en' });
+  const opener = new TsumugiClient({ url: origin, getTicket: () => auth.socketTicket() });
+  await opener.connect();
+  const [avatar] = (await opener.request('companion.list_avatars', {})).avatars;
+  if (avatar === undefined) throw new Error('The server has no avatars.');
+  const { conversationId } = await opener.request('chat.open', { avatarId: avatar.avatarId, kind: 'conversation' });
+  opener.close();
+  const clients: StreamingClient[] = [];
+  for (let reader = 0; reader < readers; reader++) {
+    const at = origins[(first + reader) % origins.length] ?? origin;
+    const client = new StreamingClient(at, auth, conversationId);
+    await client.open();
+    clients.push(client);
+  }
+  const tag = longTag(answerSeconds * pace, `s${place}`);
+  await clients[0]?.conversation?.send(question(tag));
+  return { tag, clients };
+}
