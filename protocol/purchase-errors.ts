@@ -77,6 +77,13 @@ export const purchaseErrors = {
     says: 'More than what is left of the payment cannot be refunded.',
     saysJa: '返金できる残額を超えています。',
   },
+  'billing.other_provider': {
+    retry: 'never',
+    log: 'info',
+    status: 409,
+    says: 'This was paid through another provider than the one that is set up now.',
+    saysJa: 'この購入は、現在設定されているものとは別の決済サービスで支払われました。',
+  },
   'billing.insufficient_tickets': {
     retry: 'never',
     log: 'info',

@@ -4,10 +4,12 @@ import { billingAdminCalls } from './billing/admin.ts';
 import { payoutAdminCalls } from './billing/payouts/admin.ts';
 import { statementRoutes } from './billing/payouts/http.ts';
 import { purchaseAdminCalls } from './billing/purchases/admin.ts';
+import { ticketAdminCalls } from './billing/tickets/admin.ts';
 import type { Clock } from './clock.ts';
 import { type Config, isLoopback } from './config.ts';
 import type { PromiseFacts } from './docs/promises.ts';
 import { docsRoutes } from './docs/routes.ts';
+import { AppError } from './errors.ts';
 import type { Gateway } from './gateway/gateway.ts';
 import type { Route } from './http.ts';
 import { networkOf } from './identity/addresses.ts';
@@ -78,6 +80,14 @@ export function allRoutes({
           reversalLimitTokens: config.reversalLimitTokens,
         }),
         ...purchaseAdminCalls(money.purchases, money.tickets),
+        ...ticketAdminCalls({
+          ...money,
+          db: storage.db,
+          checkUser: async (userId) => {
+            const { accounts } = await identity.admin.listAccounts({ userId, limit: 1 });
+            if (accounts.length === 0) throw new AppError('ops.user_not_found');
+          },
+        }),
       ],
     ),
   ];

@@ -43,6 +43,7 @@ export function purchaseAdminCalls(purchases: PurchaseService, tickets: Tickets)
         'protocol.invalid_body',
         'billing.purchase_not_found',
         'billing.refund_too_large',
+        'billing.other_provider',
         'billing.idempotency_conflict',
         'billing.purchases_off',
       ],

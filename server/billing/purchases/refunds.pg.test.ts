@@ -1,5 +1,6 @@
 /** Operators give money back; the provider is asked once, whatever fails. */
 import { randomUUID } from 'node:crypto';
+import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { RouteRequest } from '../../http.ts';
 import { purchaseAdminCalls } from './admin.ts';
@@ -85,6 +86,14 @@ test('what the provider refuses for good has failed, and the purchase stays', as
   h.offline.money.openDispute(intentId);
   h.newEvents();
   expect(await ask(500)).toMatchObject({ status: 'failed', errorCode: 'charge_disputed' });
+});
+
+test('what was paid through another provider is not given back through this one', async () => {
+  const sql = postgres(h.test.ownerUrl, { max: 1, onnotice: () => {} });
+  await sql`update billing.purchases set payment_provider = 'stripe_offline' where id = ${purchaseId}`;
+  await sql.end();
+  await expect(ask(100)).rejects.toMatchObject({ code: 'billing.other_provider' });
+  expect(sent()).toHaveLength(0);
 });
 
 test('a refund at the provider itself is written down as its own', async () => {

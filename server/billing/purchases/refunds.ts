@@ -49,13 +49,16 @@ export class Refunds {
 
   /**
    * @returns the refund as it is after the provider was asked once; `requested` when it did not answer and is asked again.
-   * @throws AppError `billing.purchase_not_found`, `billing.refund_too_large`, `billing.idempotency_conflict`.
+   * @throws AppError `billing.purchase_not_found`, `billing.refund_too_large`, `billing.other_provider`,
+   * `billing.idempotency_conflict`.
    */
   async request(request: RefundRequest): Promise<RefundRow> {
-    const { db } = this.#parts;
+    const { db, gateway } = this.#parts;
     const refundId = await db.asService(async (tx) => {
       const purchase = await lockPurchase(tx, request.purchaseId);
       if (purchase === undefined) throw new AppError('billing.purchase_not_found');
+      // Bought through another provider (or the offline one): this one cannot give it back.
+      if (purchase.provider !== gateway.provider) throw new AppError('billing.other_provider');
       const before = await findRefundByRequest(tx, purchase.id, request.requestKey);
       if (before !== undefined) {
         const { amountMinor = before.amountMinor, reason } = request;

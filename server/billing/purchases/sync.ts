@@ -10,6 +10,7 @@ import {
   issueSync,
   listUnsettled,
   type PaymentRow,
+  touchPayment,
 } from '../../../db/billing/purchases/payments.ts';
 import type { PurchaseRow } from '../../../db/billing/purchases/purchases.ts';
 import { findUserOfCustomer } from '../../../db/billing/stripe/customers.ts';
@@ -107,9 +108,12 @@ export class PaymentSync {
     const { db, gateway, log } = this.#parts;
     const quiet = await db.asService((tx) => listUnsettled(tx, gateway.provider, QUIET_S, QUIET_AT_ONCE));
     for (const paymentId of quiet) {
-      await this.sync(paymentId).catch((error: unknown) =>
-        log.warn({ error, paymentId }, 'a payment could not be asked after'),
-      );
+      try {
+        await this.sync(paymentId);
+      } catch (error) {
+        log.warn({ error, paymentId }, 'a payment could not be asked after');
+        await db.asService((tx) => touchPayment(tx, paymentId));
+      }
     }
   }
 

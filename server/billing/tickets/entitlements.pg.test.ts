@@ -1,6 +1,9 @@
 /** Selling a thing that billing has never heard of: a made-up prompt, registered as its domain would. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { AppError } from '../../errors.ts';
+import type { RouteRequest } from '../../http.ts';
 import { createMoneyHarness, type MoneyHarness } from '../purchases/testing.ts';
+import { ticketAdminCalls } from './admin.ts';
 import { entitledProduct } from './entitled-product.ts';
 
 let h: MoneyHarness;
@@ -108,6 +111,49 @@ describe('a thing of another domain', () => {
     expect(await db.asService((tx) => h.money.entitlements.revoke(tx, userId, right?.id ?? '', 'again'))).toBe(false);
     await buy();
     expect(await owns()).toBe(true);
+  });
+
+  test('operators give rights and tickets away, each in the books with who gave it', async () => {
+    const operator = await h.newUser();
+    const db = h.test.database;
+    const checkUser = (id: string) =>
+      id === userId ? Promise.resolve() : Promise.reject(new AppError('ops.user_not_found'));
+    const calls = ticketAdminCalls({ ...h.money, db, checkUser });
+    const run = async (action: string, body: object, id = '') => {
+      const call = calls.find((one) => one.action === action);
+      const answer = await call?.run({ body } as RouteRequest, id, {
+        userId: operator,
+        sessionId: '',
+        roles: ['admin'],
+      });
+      return answer?.body;
+    };
+    const right = { userId, type: 'prompt', itemId: PROMPT };
+    expect(await run('entitlements.grant', right)).toEqual({ granted: true });
+    expect(await run('entitlements.grant', right)).toEqual({ granted: false });
+    expect(await rights()).toMatchObject([{ source: 'grant', grantedBy: operator, sourcePurchaseId: null }]);
+    for (const wrong of [{ itemId: 'nothing' }, { type: 'tickets', itemId: 'tickets_5' }, { type: 'moon' }])
+      await expect(run('entitlements.grant', { ...right, ...wrong })).rejects.toMatchObject({
+        code: 'billing.product_not_found',
+      });
+    await expect(run('entitlements.grant', { ...right, userId: operator })).rejects.toMatchObject({
+      code: 'ops.user_not_found',
+    });
+    const [held] = await rights();
+    const reason = 'given by mistake';
+    expect(await run('entitlements.revoke', { userId, reason }, held?.id)).toEqual({ revoked: true });
+    expect(await run('entitlements.revoke', { userId, reason }, held?.id)).toEqual({ revoked: false });
+    expect(await owns()).toBe(false);
+
+    const gift = { userId, amount: 3, reason: 'for the wait', requestKey: 'gift-0001' };
+    expect(await run('tickets.grant', gift)).toEqual({ balance: 3 });
+    expect(await run('tickets.grant', gift)).toEqual({ balance: 3 });
+    await expect(run('tickets.grant', { ...gift, amount: 4 })).rejects.toMatchObject({
+      code: 'billing.idempotency_conflict',
+    });
+    expect((await h.money.tickets.page(userId, undefined, 5)).rows).toMatchObject([
+      { type: 'grant', grantedBy: operator },
+    ]);
   });
 
   test('nobody else has it', async () => {
