@@ -99,6 +99,7 @@ export async function startServices(parts: Parts) {
     policy: policyOf(config),
     provider: money.stripe && payoutProvider(money.stripe),
   });
+  money.products.sales = payouts.earnings;
   if (money.stripe !== undefined) hearOfPayouts(money.stripe.inbox, payouts);
 
   const memory = lifecycle.add(

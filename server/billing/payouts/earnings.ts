@@ -33,12 +33,23 @@ export type Refund = {
   refundedAtMs: number;
 };
 
-/** What sellers need of this. */
+/** How much of a purchase is refunded now, all in all; zero when all of it came back to the seller. */
+export type RefundState = {
+  purchaseId: string;
+  refundedMinor: number;
+  /** Of this change of it: counted once. */
+  key: string;
+  atMs: number;
+};
+
+/** What sellers need of this. A seller tells either single refunds or the state of the purchase, not both. */
 export interface SaleFeed {
   /** @returns false when this purchase was counted before. @throws Error when it was counted as another sale. */
   recordSale(tx: Tx, sale: Sale): Promise<boolean>;
   /** @returns what the creator loses by it; undefined when no creator has earned by this purchase. */
   recordRefund(tx: Tx, refund: Refund): Promise<{ clawbackMinor: number } | undefined>;
+  /** @returns what changes for the creator; undefined when no creator has earned by this purchase. */
+  setRefunded(tx: Tx, state: RefundState): Promise<{ changeMinor: number } | undefined>;
   /** The refund failed or the dispute was won. @returns false when no such refund counts. */
   undoRefund(tx: Tx, undone: { purchaseId: string; refundId: string; atMs: number }): Promise<boolean>;
 }
@@ -103,6 +114,28 @@ export class CreatorEarnings implements SaleFeed {
       ...change,
     });
     return { clawbackMinor: -change.creatorMinor };
+  }
+
+  async setRefunded(tx: Tx, state: RefundState): Promise<{ changeMinor: number } | undefined> {
+    const { purchaseId, refundedMinor, key, atMs } = state;
+    if (!Number.isSafeInteger(refundedMinor) || refundedMinor < 0)
+      throw new Error('A refund is not a whole number of at least zero.');
+    await rows.lockSource(tx, 'purchase', purchaseId);
+    const history = await rows.selectPurchaseEarnings(tx, purchaseId);
+    const [sale] = history;
+    if (sale === undefined) return undefined;
+    const left = leftOf(history);
+    const after = Math.max(0, sale.grossMinor - refundedMinor);
+    if (after === left) return { changeMinor: 0 };
+    const change = splitChange(left, after, sale.shareBps);
+    const isNew = await rows.insertEarning(tx, {
+      ...this.#follow(sale, atMs),
+      kind: after < left ? 'refund' : 'refund_undone',
+      sourceKey: `refund_state:${key}`,
+      grossMinor: after - left,
+      ...change,
+    });
+    return { changeMinor: isNew ? change.creatorMinor : 0 };
   }
 
   async undoRefund(tx: Tx, undone: { purchaseId: string; refundId: string; atMs: number }): Promise<boolean> {

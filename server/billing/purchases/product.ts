@@ -63,8 +63,30 @@ export type ProductType = {
   offers(tx: Tx, userId: string): Promise<readonly Offer[]>;
   grant(tx: Tx, purchase: Purchase): Promise<Granted>;
   revoke(tx: Tx, purchase: Purchase, change: Change): Promise<readonly PendingRef[]>;
+  /** The user who earns by it, where somebody does: he gets his share of what was paid. */
+  creatorOf?(tx: Tx, purchase: Purchase): Promise<string | undefined>;
   /** Money that was on its way back stayed after all: a dispute was won, or a refund failed. */
   restore(tx: Tx, purchase: Purchase, change: Change): Promise<readonly PendingRef[]>;
+};
+
+/** What creators' earnings are told of purchases; `payouts` provides it. */
+export type CreatorSales = {
+  recordSale(
+    tx: Tx,
+    sale: {
+      creatorUserId: string;
+      purchaseId: string;
+      grossMinor: number;
+      currency: string;
+      soldAtMs: number;
+      productType: string;
+      productId: string;
+    },
+  ): Promise<unknown>;
+  setRefunded(
+    tx: Tx,
+    state: { purchaseId: string; refundedMinor: number; key: string; atMs: number },
+  ): Promise<unknown>;
 };
 
 /**
@@ -73,6 +95,8 @@ export type ProductType = {
  */
 export class ProductRegistry {
   readonly #types = new Map<string, ProductType>();
+  /** Who counts what creators earn; undefined: nobody does. */
+  sales: CreatorSales | undefined;
 
   add(product: ProductType): void {
     if (this.#types.has(product.type)) throw new Error(`Two domains sell the type ${product.type}.`);

@@ -17,6 +17,7 @@ import {
   updateRefund,
   updateRefundByProvider,
 } from '../../../db/billing/purchases/refunds.ts';
+import { databaseNow } from '../../../db/billing/stripe/events.ts';
 import type { Tx } from '../../../db/client.ts';
 import { uuidv7 } from '../../../db/uuid.ts';
 import type { PendingRef } from '../ledger/movement.ts';
@@ -103,7 +104,10 @@ async function makePurchase(
     tokensGranted,
   });
   const { entries = [], duplicate = false } = await product.grant(tx, toPurchase(purchase));
-  if (!duplicate) return { purchase, entries };
+  if (!duplicate) {
+    await tellSale(tx, products, purchase);
+    return { purchase, entries };
+  }
   await Promise.all([grantedNothing(tx, purchase.id), refundDuplicate(tx, purchase)]);
   return { purchase: { ...purchase, units: 0 }, entries };
 }
@@ -113,10 +117,10 @@ async function adjust(
   tx: Tx,
   products: ProductRegistry,
   purchase: PurchaseRow,
-  { refundedMinor, dispute }: PaymentFacts,
+  { refundedMinor: refundedAtProvider, dispute }: PaymentFacts,
 ): Promise<{ purchase: PurchaseRow; changed: boolean; entries: readonly PendingRef[] }> {
   const product = products.get(purchase.type);
-  const back = { refundedMinor: Math.min(refundedMinor, purchase.amountMinor), dispute };
+  const back = { refundedMinor: Math.min(refundedAtProvider, purchase.amountMinor), dispute };
   const unitsRevoked = unitsToRevoke({ ...purchase, divisible: product.unit !== 'thing' }, back);
   const status = statusOf(purchase.amountMinor, back);
   const same =
@@ -129,14 +133,36 @@ async function adjust(
   const key = `${purchase.id}:${revision}`;
   let entries: readonly PendingRef[] = [];
   if (units > 0) {
-    const reason = dispute === 'open' || dispute === 'lost' ? 'dispute' : 'refund';
+    const reason = isContested(dispute) ? 'dispute' : 'refund';
     entries = await product.revoke(tx, toPurchase(purchase), { units, key, reason });
   } else if (units < 0) {
     entries = await product.restore(tx, toPurchase(purchase), { units: -units, key, reason: 'restored' });
   }
+  // All of it while it is disputed: the creator may win it back with us.
+  const refundedMinor = isContested(dispute) ? purchase.amountMinor : back.refundedMinor;
+  await products.sales?.setRefunded(tx, { purchaseId: purchase.id, refundedMinor, key, atMs: await nowMs(tx) });
   const change = { ...back, unitsRevoked, revision, status };
   await updatePurchase(tx, purchase.id, change);
   return { purchase: { ...purchase, ...change }, changed: true, entries };
+}
+
+const nowMs = async (tx: Tx): Promise<number> => (await databaseNow(tx)).getTime();
+const isContested = (dispute: PaymentFacts['dispute']): boolean => dispute === 'open' || dispute === 'lost';
+
+/** Whoever made what was sold earns by it, in the same transaction. */
+async function tellSale(tx: Tx, products: ProductRegistry, purchase: PurchaseRow): Promise<void> {
+  if (products.sales === undefined || purchase.amountMinor === 0) return;
+  const creatorUserId = await products.get(purchase.type).creatorOf?.(tx, toPurchase(purchase));
+  if (creatorUserId === undefined) return;
+  await products.sales.recordSale(tx, {
+    creatorUserId,
+    purchaseId: purchase.id,
+    grossMinor: purchase.amountMinor,
+    currency: purchase.currency,
+    soldAtMs: purchase.createdAt.getTime(),
+    productType: purchase.type,
+    productId: purchase.itemId,
+  });
 }
 
 /** Refunds that were asked for here learn what became of them; those made at the provider are written down. */

@@ -10,7 +10,9 @@ export type Thing = {
   /** Undefined when it is not for sale. */
   priceOf(tx: Tx, id: string, userId: string): Promise<Omit<Price, 'units' | 'interval'> | undefined>;
   offers?(tx: Tx, userId: string): Promise<readonly Offer[]>;
-  /** In the same transaction, e.g. the share of who made it. */
+  /** The user who made it and earns by it. */
+  creatorOf?(tx: Tx, purchase: Purchase): Promise<string | undefined>;
+  /** In the same transaction. */
   onSold?(tx: Tx, purchase: Purchase): Promise<void>;
   onTakenBack?(tx: Tx, purchase: Purchase): Promise<void>;
   onRestored?(tx: Tx, purchase: Purchase): Promise<void>;
@@ -34,6 +36,7 @@ export function entitledProduct(entitlements: Entitlements, thing: Thing): Produ
       return price && { ...price, units: 1, interval: null };
     },
     offers: (tx, userId) => thing.offers?.(tx, userId) ?? Promise.resolve([]),
+    creatorOf: (tx, purchase) => thing.creatorOf?.(tx, purchase) ?? Promise.resolve(undefined),
     async grant(tx, purchase) {
       // Paid twice, from two windows: one right, and the money of the second goes back.
       if (!(await entitlements.grantFor(tx, purchase))) return { duplicate: true };
