@@ -165,6 +165,13 @@ export const errorCodes = {
     says: 'The tokens of the organisation for this month are used up.',
     saysJa: '組織の今月のトークン上限に達しました。',
   },
+  'billing.proof_pending': {
+    retry: 'backoff',
+    log: 'debug',
+    status: 409,
+    says: 'It is not in a signed checkpoint yet; that takes a few seconds.',
+    saysJa: '署名済みチェックポイントにまだ含まれていません。数秒お待ちください。',
+  },
 
   ...purchaseErrors,
   ...reversalErrors,

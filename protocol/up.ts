@@ -2,6 +2,7 @@
 import type { Static } from 'typebox';
 import * as billing from './billing.ts';
 import * as billingPayouts from './billing-payouts.ts';
+import * as billingProofs from './billing-proofs.ts';
 import * as buying from './billing-purchases.ts';
 import * as chat from './chat.ts';
 import * as companion from './companion.ts';
@@ -20,6 +21,7 @@ export const upFrames = [
   billing.spending,
   billing.usage,
   billing.ledger,
+  billingProofs.proof,
   buying.products,
   buying.checkout,
   buying.portal,

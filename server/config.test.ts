@@ -89,10 +89,11 @@ describe('what values mean together', () => {
   test('production refuses generated keys and cheap password hashes', () => {
     const production = { NODE_ENV: 'production' };
     expect(messageOf(production)).toMatch(/^TSUMUGI_MASTER_KEYS: /);
-    expect(messageOf({ ...production, TSUMUGI_MASTER_KEYS: `k1:${key}` })).toBe('accepted');
-    expect(messageOf({ ...production, TSUMUGI_MASTER_KEYS: `k1:${key}`, ARGON_MEMORY_KIB: '64' })).toMatch(
-      /^ARGON_MEMORY_KIB: /,
-    );
+    expect(messageOf({ ...production, TSUMUGI_MASTER_KEYS: `k1:${key}` })).toMatch(/^TSUMUGI_LEDGER_KEYS: /);
+    const keys = { TSUMUGI_MASTER_KEYS: `k1:${key}`, TSUMUGI_LEDGER_KEYS: `l1:${key}` };
+    expect(messageOf({ ...production, ...keys })).toBe('accepted');
+    expect(messageOf({ ...production, TSUMUGI_MASTER_KEYS: `k1:${key}`, LEDGER_KEY_FILE: '/keys' })).toBe('accepted');
+    expect(messageOf({ ...production, ...keys, ARGON_MEMORY_KIB: '64' })).toMatch(/^ARGON_MEMORY_KIB: /);
   });
 
   test('warns of plain text to the outside and of misspelt settings', () => {

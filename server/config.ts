@@ -89,6 +89,8 @@ function checkTogether(values: SettingValues): void {
     const missing = values.tlsCertFile === undefined ? 'TLS_CERT_FILE' : 'TLS_KEY_FILE';
     throw new ConfigError(missing, 'expected a file as well: certificate and key belong together.');
   }
+  if (/[\s+]|\/$/.test(values.ledgerOrigin))
+    throw new ConfigError('LEDGER_ORIGIN', 'expected a name without spaces, plus signs and a slash at its end.');
   if (values.softBufferBytes >= values.hardBufferBytes) {
     throw new ConfigError(
       'SOFT_BUFFER_BYTES',
@@ -136,6 +138,12 @@ function checkProduction(values: SettingValues): void {
     throw new ConfigError('STRIPE_MODE', 'expected stripe in production: offline payments are tests, nobody pays.');
   if (values.stripeApiBase?.startsWith('http:') === true)
     throw new ConfigError('STRIPE_API_BASE', 'expected https in production: the secret key travels there.');
+  if (values.ledgerKeys === undefined && values.ledgerKeyFile === undefined) {
+    throw new ConfigError(
+      settings.ledgerKeys.env,
+      'expected keys of your own, or LEDGER_KEY_FILE: NODE_ENV=production signs no ledger with a generated key.',
+    );
+  }
   if (values.argonMemoryKib < 19_456)
     throw new ConfigError('ARGON_MEMORY_KIB', `expected at least 19456 in production, got ${values.argonMemoryKib}.`);
   if (values.argonPasses < 2)

@@ -1,6 +1,7 @@
 /** Puts the gateway together: every handler, every route, the page; and how all of it ends. Wiring only. */
 import { billingFrames } from './billing/frames.ts';
 import { payoutFrames } from './billing/payouts/frames.ts';
+import { proofFrames } from './billing/proofs/frames.ts';
 import { purchaseFrames } from './billing/purchases/frames.ts';
 import { chatFrames } from './chat/frames.ts';
 import type { Clock } from './clock.ts';
@@ -117,7 +118,7 @@ function busyNow(hub: Services['hub']): (connection: Connection) => boolean {
 }
 
 function allHandlers(
-  { identity, billing, money, payouts, companion, chat, turns, traces }: Services,
+  { identity, billing, proofs, money, payouts, companion, chat, turns, traces }: Services,
   presence: UserPresence,
   clock: Clock,
 ): AllHandlers {
@@ -125,6 +126,7 @@ function allHandlers(
     ...gatewayFrames(clock),
     ...identityFrames(identity, presence),
     ...billingFrames(billing),
+    ...proofFrames(proofs),
     ...purchaseFrames(money),
     ...payoutFrames(payouts),
     ...companionFrames(companion),

@@ -3,6 +3,7 @@
 import { billingAdminCalls } from './billing/admin.ts';
 import { payoutAdminCalls } from './billing/payouts/admin.ts';
 import { statementRoutes } from './billing/payouts/http.ts';
+import { proofRoutes } from './billing/proofs/routes.ts';
 import { purchaseAdminCalls } from './billing/purchases/admin.ts';
 import { ticketAdminCalls } from './billing/tickets/admin.ts';
 import type { Clock } from './clock.ts';
@@ -45,7 +46,7 @@ export function allRoutes({
   drain,
   promises,
 }: Parts): Route[] {
-  const { identity, model, billing, money } = services;
+  const { identity, model, billing, proofs, money } = services;
   const routes = [
     ...authRoutes(identity, {
       secureCookies: config.tls || !isLoopback(config.host),
@@ -59,6 +60,7 @@ export function allRoutes({
       isDraining,
       metricsToken: config.metricsToken,
     }),
+    ...proofRoutes({ proofs, live: storage.live, networkOf }),
     ...money.routes(),
     ...statementRoutes(services.payouts.statements),
     ...adminRoutes(

@@ -5,6 +5,7 @@ import type { Push } from '../protocol/down.ts';
 import { WorkerPool } from '../workers/pool.ts';
 import { policyOf } from './billing/payouts/policy.ts';
 import { PayoutService } from './billing/payouts/service.ts';
+import { openProofs } from './billing/proofs/open-proofs.ts';
 import { BillingService } from './billing/service.ts';
 import { openMoney } from './billing/stripe/open-money.ts';
 import { hearOfPayouts, payoutProvider } from './billing/stripe/payout-provider.ts';
@@ -61,6 +62,16 @@ export async function startServices(parts: Parts) {
   );
   await billing.start();
   lifecycle.add('billing', billing, (running) => running.stop());
+  const { proofs, signer } = await openProofs({
+    config,
+    db: storage.side,
+    runner: pool,
+    clock,
+    log,
+    ledger: billing.ledger,
+  });
+  signer.start();
+  lifecycle.add('ledger checkpoints', signer, (running) => running.stop());
   // Those who are told are known by the chat engine, which is made later.
   const told: { tell(userId: string, push: Push): void } = { tell() {} };
   const money = await openMoney({
@@ -135,7 +146,7 @@ export async function startServices(parts: Parts) {
   told.tell = (userId, push) => chat.audience.tell(userId, push);
   await chat.start();
   lifecycle.add('chat', chat, (running) => running.stop());
-  return { pool, model, keys, identity, billing, money, payouts, memory, companion, ...chat };
+  return { pool, model, keys, identity, billing, proofs, money, payouts, memory, companion, ...chat };
 }
 
 function chatOptions(config: Config, storage: Storage): ChatOptions {

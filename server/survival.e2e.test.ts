@@ -11,7 +11,10 @@ import { openConversation, Person, when } from './testing/people.ts';
 import { startTestServer, type TestServer } from './testing/start-server.ts';
 
 /** All servers share one database, so one key. */
-const keys = { TSUMUGI_MASTER_KEYS: `test:${randomBytes(32).toString('base64')}` };
+const keys = {
+  TSUMUGI_MASTER_KEYS: `test:${randomBytes(32).toString('base64')}`,
+  TSUMUGI_LEDGER_KEYS: `test:${randomBytes(32).toString('base64')}`,
+};
 let database: CrashingPostgres;
 let redis: TestRedis;
 beforeAll(async () => {

@@ -26,6 +26,8 @@ export type Tasks = {
   'billing/write-statement-csv': { input: CsvPart; output: string };
   /** A payout's statement to print. */
   'billing/write-statement-pdf': { input: PdfInput; output: Uint8Array };
+  /** Recomputes hashes, chains and Merkle trees from lines of an export; see `verify-rows.ts`. */
+  'billing/verify-rows': { input: RowsToVerify; output: VerifiedRows };
 };
 export type TaskName = keyof Tasks;
 
@@ -51,3 +53,15 @@ export type LedgerDraft = {
   createdAtMs: number;
 };
 export type HashedEntry = { entryId: string; shard: number; seq: number; prevHash: string; hash: string };
+
+/** Where a chain and its Merkle tree stand: `peaks` are the roots of its whole subtrees, one behind the other. */
+export type ChainPlace = { shard: number; seq: number; hash: string; peaks: Uint8Array };
+/** A size whose root is asked for: that of a checkpoint. */
+export type TreeStop = { shard: number; size: number };
+export type TreeRoot = TreeStop & { root: Uint8Array };
+/** `seq`: the first entry that is not as it was. */
+export type ChainFault = { shard: number; seq: number; problem: string };
+/** The root of a whole subtree of 256 to the power of `level` leaves. */
+export type WholeSubtree = { shard: number; level: number; index: number; hash: string };
+export type RowsToVerify = { rows: Uint8Array; starts: readonly ChainPlace[]; stops: readonly TreeStop[] };
+export type VerifiedRows = { places: ChainPlace[]; roots: TreeRoot[]; faults: ChainFault[]; subtrees: WholeSubtree[] };

@@ -5,6 +5,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { hashEntries } from './billing/hash-entries.ts';
 import { meterTokens, warmTokenizers } from './billing/meter-tokens.ts';
+import { verifyRows } from './billing/verify-rows.ts';
 import { writeStatementCsv } from './billing/write-statement-csv.ts';
 import { writeStatementPdf } from './billing/write-statement-pdf.ts';
 import { embedTexts } from './memory/embed-text.ts';
@@ -21,6 +22,7 @@ const table: Table = {
   'billing/meter-tokens': ({ model, texts }) => meterTokens(model, texts),
   'billing/write-statement-csv': writeStatementCsv,
   'billing/write-statement-pdf': writeStatementPdf,
+  'billing/verify-rows': verifyRows,
   'billing/hash-entries': ({ heads, entries }) => hashEntries(heads, entries),
 };
 

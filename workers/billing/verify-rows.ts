@@ -5,17 +5,11 @@
  */
 import { hash } from 'node:crypto';
 import { SHARDS } from '../../protocol/ledger-proof/entry-form.ts';
+import type { ChainFault, ChainPlace, RowsToVerify, TreeRoot, TreeStop, VerifiedRows, WholeSubtree } from '../tasks.ts';
 import { genesisHash } from './hash-entries.ts';
 import { MerkleTree } from './merkle-tree.ts';
 import { RowReader } from './row-reader.ts';
 
-/** Where a chain and its tree stand. */
-export type ChainPlace = { shard: number; seq: number; hash: string; peaks: Uint8Array };
-/** A size whose root is asked for: that of a checkpoint. */
-export type Stop = { shard: number; size: number };
-export type Root = Stop & { root: Uint8Array };
-/** `seq`: the first entry that is not as it was. */
-export type Fault = { shard: number; seq: number; problem: string };
 type Chain = { seq: number; end: Buffer; tree: MerkleTree; stops: number[]; faulty: boolean };
 
 const HASH_BYTES = 32;
@@ -29,21 +23,24 @@ export const genesisPlace = (shard: number): ChainPlace => ({
 });
 
 export class RowVerifier {
-  readonly faults: Fault[] = [];
-  readonly roots: Root[] = [];
+  readonly faults: ChainFault[] = [];
+  readonly roots: TreeRoot[] = [];
+  readonly #subtrees: WholeSubtree[] = [];
   readonly #chains: (Chain | undefined)[] = Array.from({ length: SHARDS }, () => undefined);
   readonly #reader = new RowReader();
   #rows = 0;
   #lastShard = 0;
 
   /** @param stops sizes that lie behind the start of their chain. */
-  constructor(starts: readonly ChainPlace[], stops: readonly Stop[] = []) {
+  constructor(starts: readonly ChainPlace[], stops: readonly TreeStop[] = []) {
     for (const { shard, seq, hash: end, peaks } of starts) {
       const own = stops.filter((stop) => stop.shard === shard && stop.size > seq).map(({ size }) => size);
       this.#chains[shard] = {
         seq,
         end: Buffer.from(end, 'hex'),
-        tree: new MerkleTree(seq, peaks),
+        tree: new MerkleTree(seq, peaks, (level, index, root) =>
+          this.#subtrees.push({ shard, level, index, hash: Buffer.from(root).toString('hex') }),
+        ),
         // The next one last.
         stops: [...new Set(own)].sort((a, b) => b - a),
         faulty: false,
@@ -60,6 +57,11 @@ export class RowVerifier {
     return this.#chains.flatMap((chain, shard) =>
       chain === undefined ? [] : [{ shard, seq: chain.seq, hash: chain.end.toString('hex'), peaks: chain.tree.peaks }],
     );
+  }
+
+  /** Those that have become whole since the last call. */
+  takeSubtrees(): WholeSubtree[] {
+    return this.#subtrees.splice(0);
   }
 
   isFaulty(shard: number): boolean {
@@ -130,14 +132,11 @@ export class RowVerifier {
   }
 }
 
-export function verifyRows(input: { rows: Uint8Array; starts: readonly ChainPlace[]; stops: readonly Stop[] }): {
-  places: ChainPlace[];
-  roots: Root[];
-  faults: Fault[];
-} {
-  const verifier = new RowVerifier(input.starts, input.stops);
-  verifier.push(input.rows);
-  return { places: verifier.places, roots: verifier.roots, faults: verifier.faults };
+export function verifyRows({ rows, starts, stops }: RowsToVerify): VerifiedRows {
+  const verifier = new RowVerifier(starts, stops);
+  verifier.push(rows);
+  const { places, roots, faults } = verifier;
+  return { places, roots, faults, subtrees: verifier.takeSubtrees() };
 }
 
 /** The line of one entry as PostgreSQL's COPY writes it. For the measure and for tests; the server's come from the database. */

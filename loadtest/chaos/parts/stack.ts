@@ -85,6 +85,7 @@ export class Stack {
       OPENAI_MODEL: 'chaos',
       FAILOVER: options.failover,
       TSUMUGI_MASTER_KEYS: `chaos:${randomBytes(32).toString('base64')}`,
+      TSUMUGI_LEDGER_KEYS: `chaos:${randomBytes(32).toString('base64')}`,
     };
     const gateways: Part[] = [];
     const origins: string[] = [];

@@ -79,6 +79,11 @@ export class Ledger {
     this.#leadership = new Leadership(this.#db, this.#writer, this.#name);
   }
 
+  /** The shards whose chains this gateway lengthens now. */
+  get led(): number[] {
+    return this.#writer.heads.map(({ shard }) => shard);
+  }
+
   /** Leads what is free from now on, and books what others left. */
   async start(): Promise<void> {
     const { news } = this.#parts;

@@ -1,5 +1,5 @@
 /** Settings: what keeps the data, and the keys that protect it. */
-import { integer, keyRing, url } from '../setting.ts';
+import { integer, keyRing, text, url } from '../setting.ts';
 
 export const stores = {
   databaseUrl: url('DATABASE_URL', ['postgres', 'postgresql'], {
@@ -28,4 +28,33 @@ export const stores = {
     says: 'Keys that wrap the users’ data keys: `id:base64` pairs, the first encrypts, the others still decrypt.',
     example: 'k2:…base64…,k1:…base64…',
   }),
+  ledgerKeys: keyRing('TSUMUGI_LEDGER_KEYS', {
+    default: undefined,
+    defaultText: 'the file of LEDGER_KEY_FILE',
+    secret: true,
+    says: 'Ed25519 seeds that sign the ledger’s checkpoints: `id:base64` pairs, the first signs, the others still verify. All gateways need the same.',
+    example: 'l2:…base64…,l1:…base64…',
+  }),
+  ledgerKeyFile: text('LEDGER_KEY_FILE', {
+    default: undefined,
+    defaultText: 'ledger-keys in the data folder, generated',
+    says: 'File with the same pairs, one a line, that only its owner may read.',
+    example: '/etc/tsumugi/ledger-keys',
+  }),
+  ledgerOrigin: text('LEDGER_ORIGIN', {
+    default: 'tsumugi.local/ledger',
+    says: 'Name of the ledger in its checkpoints, a URL without scheme; a shard’s is `<origin>/<shard>`. Another name is another log.',
+    example: 'talk.example.org/ledger',
+  }),
+  ledgerCheckpointDir: text('LEDGER_CHECKPOINT_DIR', {
+    default: undefined,
+    defaultText: 'ledger-checkpoints in the data folder',
+    says: 'Folder of the files that signed checkpoints are appended to. Keep copies of it elsewhere.',
+    example: '/mnt/worm/ledger',
+  }),
+  ledgerCheckpointSeconds: integer(
+    'LEDGER_CHECKPOINT_SECONDS',
+    { min: 1, max: 3600 },
+    { default: 5, says: 'How often new entries of the ledger are signed.' },
+  ),
 } as const;
