@@ -71,9 +71,14 @@ async function tryInVain(billingMode: 'metered' | 'free') {
   await acceptCommits();
   expect(engine.hub.runningCount).toBe(0);
   expect(reader.pushes.filter(({ type }) => type === 'chat.delta')).toEqual([]);
-  const logged = await owner`select count(*)::int as pieces from live.log_pieces where generation_id not in (
-    select id::text from chat.generations)`;
-  expect(logged[0]?.['pieces']).toBe(0);
+  // What it has said stands in the log of an answer that there is not, and goes with it.
+  await expect
+    .poll(
+      () => owner`
+    select 1 from live.log_heads where generation_id not in (select id::text from chat.generations)
+      and expires_at > now() + interval '2 minutes'`,
+    )
+    .toHaveLength(0);
   return async () => {
     const { generationId } = await engine.turns.send(reader.caller, body);
     const done = await reader.done(generationId);
@@ -94,4 +99,34 @@ it('asks nothing when the hold cannot be committed', async () => {
   expect(requests).toEqual([]);
   await sendAgain();
   expect(requests).toHaveLength(1);
+});
+
+it('shows what was said ahead of the commit from its first word, behind the commit', async () => {
+  const engine = new TestEngine({ ...bench, model: notingModel() }, 'ahead-slow', { billingMode: 'free' });
+  const userId = await bench.newUser();
+  const avatarId = await bench.newAvatar(userId);
+  const reader = engine.connect(userId);
+  const witness = engine.connect(userId);
+  const { conversationId } = await engine.chat.open(reader.caller, { avatarId, kind: 'conversation' });
+  await engine.chat.attach(witness.caller, { conversationId });
+  await owner.unsafe(`
+    create function chat.delay_commit() returns trigger language plpgsql as $$ begin perform pg_sleep(0.15); return null; end $$;
+    create constraint trigger delay_commit after insert on chat.generations deferrable initially deferred
+      for each row execute function chat.delay_commit()`);
+  let pushedBefore = -1;
+  const { generationId } = await engine.turns
+    .send(reader.caller, { conversationId, clientMessageId: uuidv7(), text: 'Take your time.' })
+    .finally(() => {
+      pushedBefore = reader.pushes.length + witness.pushes.filter(({ type }) => type === 'chat.delta').length;
+    });
+  expect(pushedBefore).toBe(0);
+  await owner.unsafe('drop trigger delay_commit on chat.generations; drop function chat.delay_commit()');
+  for (const one of [reader, witness]) {
+    const first = await one.next('chat.delta', (body) => body.generationId === generationId);
+    expect(first.offset).toBe(0);
+    const done = await one.done(generationId);
+    expect(one.texts.get(generationId)).toHaveLength(done.length);
+  }
+  // It had spoken for a while: the first piece that was shown was more than a word.
+  expect((await reader.next('chat.delta')).seq).toBeGreaterThan(0);
 });

@@ -33,8 +33,6 @@ export class Generation implements StreamSource {
   end: (StreamEnd & { stopped: boolean }) | undefined;
   /** Cancels the request at the provider. */
   handle: StreamHandle | undefined;
-  /** The model was asked before the commit: nothing goes into the log yet. */
-  heldBack = false;
   /** True from the moment the answer is stored and `chat.done` is out. */
   settled = false;
 
@@ -89,6 +87,12 @@ export class Generation implements StreamSource {
     if (this.end !== undefined) return;
     this.#pending +=
       text.includes('\0') || !text.isWellFormed() ? text.replaceAll('\0', '\ufffd').toWellFormed() : text;
+  }
+
+  /** There will be no such answer: nothing more of it is taken or written. */
+  discard(): void {
+    this.end ??= { finishReason: 'aborted', usage: undefined, error: undefined, stopped: false };
+    this.#pending = '';
   }
 
   /** The next piece for the log; undefined when there is none or one is on its way. */

@@ -101,25 +101,27 @@ export class GenerationHub {
   }
 
   /**
-   * Asks the model while the transaction of the turn is still being written, so that its time and the commit's pass together.
-   * What it says is kept back until `start`; when the transaction fails, `discard` follows instead.
+   * Asks the model, perhaps while the transaction of the turn is still being written, so that its time and the commit's pass
+   * together. What it says goes into the log, and to nobody before `start`; when the transaction fails, `discard` follows instead.
    */
   prepare(generation: Generation, request: ChatRequest): void {
-    generation.heldBack = true;
     this.#ask(generation, request);
   }
 
-  /** The generation is committed: registers it and lets its text go on. */
+  /** The generation is committed: registers it and lets its text go on. Whoever asked is answered first. */
   start(generation: Generation): void {
+    const { audience } = this.#parts;
     this.#register(generation);
-    this.#parts.audience.beginStream(generation);
-    generation.heldBack = false;
-    if (generation.end !== undefined || !generation.drained) this.#writer.note(generation, true);
+    if (generation.lastSeq === -1) audience.beginStream(generation);
+    else setImmediate(() => audience.beginWholeStream(generation, generation.epoch));
+    if (generation.end !== undefined) this.#writer.note(generation, true);
   }
 
   /** There will be no such generation. */
   discard(generation: Generation): void {
+    generation.discard();
     generation.handle?.abort();
+    this.#dropLog(generation.key);
   }
 
   /** Takes over what a dead gateway left and lets the model write on behind it. What the provider counts is not the whole. */
@@ -135,7 +137,7 @@ export class GenerationHub {
         const first = generation.silent;
         generation.receive(text);
         if (first) this.#parts.metrics.firstToken(this.#parts.clock.now() - generation.facts.startedAtMs);
-        if (!generation.heldBack) this.#writer.note(generation, first);
+        this.#writer.note(generation, first);
       },
       onEnd: (end) => this.#end(generation, toEnd(end), false),
     });
@@ -248,7 +250,7 @@ export class GenerationHub {
   #end(generation: Generation, end: StreamEnd, stopped: boolean): void {
     if (generation.end !== undefined || (this.#handingOver && !stopped)) return;
     generation.end = { ...end, stopped };
-    if (!generation.heldBack) this.#writer.note(generation, true);
+    this.#writer.note(generation, true);
   }
 
   /** Another gateway has taken it over, because it held this one for dead. Readers here go on with what that one writes. */

@@ -132,7 +132,6 @@ export class Turns {
     }
     const { generation, started, userMessage } = outcome;
     audience.attach(conversationId, caller.peer);
-    hub.start(generation);
     if (userMessage === undefined) {
       audience.tell(
         caller.userId,
@@ -144,6 +143,7 @@ export class Turns {
       audience.tell(caller.userId, { type: 'chat.message', body }, caller.peer);
       memory.rememberTurn({ userId: caller.userId, conversationId, messageId: userMessage.id, text: userMessage.text });
     }
+    hub.start(generation);
     return started;
   }
 
@@ -309,7 +309,7 @@ export class Turns {
     };
   }
 
-  /** Nothing is held: the model thinks while the turn is being committed, and what it says is kept back until then. */
+  /** Nothing is held: the model thinks while the turn is being committed, and what it says is shown to nobody before that. */
   async #storeAndAsk(caller: Caller, turn: NewTurn, { generation, request }: Composed): Promise<BegunTurn> {
     const { db, hub } = this.#parts;
     const storing = db.asUserAtOnce(caller.userId, (tx) => beginTurn(tx, turn));
