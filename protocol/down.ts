@@ -1,6 +1,7 @@
 /** Every push there is: a new one gets one line here. */
 import type { Static } from 'typebox';
 import * as billing from './billing.ts';
+import * as plans from './billing-plans.ts';
 import * as buying from './billing-purchases.ts';
 import * as chat from './chat.ts';
 import * as gateway from './gateway.ts';
@@ -12,6 +13,8 @@ export const downFrames = [
   identity.signedOut,
   identity.presencePush,
   billing.balancePush,
+  plans.subscriptionPush,
+  plans.quotaWarning,
   buying.purchasePush,
   chat.messagePush,
   chat.delta,

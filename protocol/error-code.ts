@@ -1,5 +1,6 @@
 /** Every error a client can meet, as data: when to retry, how loudly the server logs it, what it says. */
 import { payoutErrors } from './payout-errors.ts';
+import { planErrors } from './plan-errors.ts';
 import { purchaseErrors } from './purchase-errors.ts';
 import { reversalErrors } from './reversal-errors.ts';
 
@@ -175,6 +176,7 @@ export const errorCodes = {
 
   ...purchaseErrors,
   ...reversalErrors,
+  ...planErrors,
 
   ...payoutErrors,
 

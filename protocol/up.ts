@@ -2,6 +2,7 @@
 import type { Static } from 'typebox';
 import * as billing from './billing.ts';
 import * as billingPayouts from './billing-payouts.ts';
+import * as plans from './billing-plans.ts';
 import * as billingProofs from './billing-proofs.ts';
 import * as buying from './billing-purchases.ts';
 import * as chat from './chat.ts';
@@ -22,6 +23,12 @@ export const upFrames = [
   billing.usage,
   billing.ledger,
   billingProofs.proof,
+  plans.plans,
+  plans.subscription,
+  plans.setAtCap,
+  plans.changePlan,
+  plans.cancelPlan,
+  plans.resumePlan,
   buying.products,
   buying.checkout,
   buying.portal,

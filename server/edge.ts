@@ -1,6 +1,7 @@
 /** Puts the gateway together: every handler, every route, the page; and how all of it ends. Wiring only. */
 import { billingFrames } from './billing/frames.ts';
 import { payoutFrames } from './billing/payouts/frames.ts';
+import { planFrames } from './billing/plans/frames.ts';
 import { proofFrames } from './billing/proofs/frames.ts';
 import { purchaseFrames } from './billing/purchases/frames.ts';
 import { chatFrames } from './chat/frames.ts';
@@ -118,7 +119,7 @@ function busyNow(hub: Services['hub']): (connection: Connection) => boolean {
 }
 
 function allHandlers(
-  { identity, billing, proofs, money, payouts, companion, chat, turns, traces }: Services,
+  { identity, billing, plans, proofs, money, payouts, companion, chat, turns, traces }: Services,
   presence: UserPresence,
   clock: Clock,
 ): AllHandlers {
@@ -127,6 +128,7 @@ function allHandlers(
     ...identityFrames(identity, presence),
     ...billingFrames(billing),
     ...proofFrames(proofs),
+    ...planFrames(plans.service),
     ...purchaseFrames(money),
     ...payoutFrames(payouts),
     ...companionFrames(companion),
@@ -148,9 +150,10 @@ function openPresence({ config, storage, services, clock, log }: Parts, gateway:
   });
 }
 
-function chores({ identity, billing, hub, money, payouts }: Services, gateway: Gateway) {
+function chores({ identity, billing, plans, hub, money, payouts }: Services, gateway: Gateway) {
   return [
     ...money.chores(),
+    ...plans.chores(),
     {
       // Far more often than a hold lives: an answer that runs keeps its tokens, one that nobody runs gives them back.
       name: 'holds',

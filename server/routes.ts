@@ -3,6 +3,7 @@
 import { billingAdminCalls } from './billing/admin.ts';
 import { payoutAdminCalls } from './billing/payouts/admin.ts';
 import { statementRoutes } from './billing/payouts/http.ts';
+import { planAdminCalls } from './billing/plans/admin.ts';
 import { proofRoutes } from './billing/proofs/routes.ts';
 import { purchaseAdminCalls } from './billing/purchases/admin.ts';
 import { ticketAdminCalls } from './billing/tickets/admin.ts';
@@ -15,6 +16,7 @@ import type { Gateway } from './gateway/gateway.ts';
 import type { Route } from './http.ts';
 import { networkOf } from './identity/addresses.ts';
 import { authRoutes } from './identity/http.ts';
+import { organizationAdminCalls } from './identity/organizations-admin.ts';
 import { type AdminParts, adminRoutes } from './ops/admin.ts';
 import { healthRoutes } from './ops/health.ts';
 import type { Metrics } from './ops/metrics.ts';
@@ -46,7 +48,7 @@ export function allRoutes({
   drain,
   promises,
 }: Parts): Route[] {
-  const { identity, model, billing, proofs, money } = services;
+  const { identity, organizations, model, billing, proofs, money } = services;
   const routes = [
     ...authRoutes(identity, {
       secureCookies: config.tls || !isLoopback(config.host),
@@ -90,6 +92,8 @@ export function allRoutes({
             if (accounts.length === 0) throw new AppError('ops.user_not_found');
           },
         }),
+        ...planAdminCalls(storage.db),
+        ...organizationAdminCalls(organizations),
       ],
     ),
   ];

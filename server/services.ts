@@ -1,10 +1,12 @@
 /** Puts the domains together: each gets what it needs of those to its left, as narrow interfaces. Wiring only, no rules. */
 import { join } from 'node:path';
+import { findOrganizationStanding } from '../db/billing/plans/standing.ts';
 import { ColumnKeys, openMasterKeys } from '../db/keys/column-keys.ts';
 import type { Push } from '../protocol/down.ts';
 import { WorkerPool } from '../workers/pool.ts';
 import { policyOf } from './billing/payouts/policy.ts';
 import { PayoutService } from './billing/payouts/service.ts';
+import { openPlans } from './billing/plans/open-plans.ts';
 import { openProofs } from './billing/proofs/open-proofs.ts';
 import { BillingService } from './billing/service.ts';
 import { openMoney } from './billing/stripe/open-money.ts';
@@ -16,6 +18,7 @@ import { seedSamples } from './companion/samples.ts';
 import { CompanionService } from './companion/service.ts';
 import type { Config } from './config.ts';
 import { Creators } from './identity/creators.ts';
+import { Organizations } from './identity/organizations.ts';
 import { Passwords } from './identity/passwords.ts';
 import { IdentityService } from './identity/service.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -83,6 +86,15 @@ export async function startServices(parts: Parts) {
     lifecycle,
     tell: (userId, push) => told.tell(userId, push),
   });
+  const plans = openPlans({
+    db,
+    billing,
+    money,
+    atCap: config.atCap,
+    log,
+    tell: (userId, push) => told.tell(userId, push),
+  });
+  lifecycle.add('plans', plans, (running) => running.close());
   const identity = new IdentityService({
     db,
     live,
@@ -92,6 +104,7 @@ export async function startServices(parts: Parts) {
     limits: identityLimits(config),
     onSignedUp: async (tx, userId) => {
       const grant = await billing.grantSignUp(tx, userId);
+      await plans.service.begin(tx, userId);
       // The person is answered when he can spend it.
       return async () => {
         await billing.ledger.outcomesOf(grant);
@@ -112,6 +125,11 @@ export async function startServices(parts: Parts) {
   });
   money.products.sales = payouts.earnings;
   if (money.stripe !== undefined) hearOfPayouts(money.stripe.inbox, payouts);
+  const organizations = new Organizations(db, {
+    setCap: (tx, organizationId, change) => billing.setOrganizationAllowance(tx, organizationId, change),
+    setSpender: (tx, userId, organizationId) => billing.setAllowance(tx, userId, { organizationId }),
+    find: (tx, organizationId) => findOrganizationStanding(tx, organizationId),
+  });
 
   const memory = lifecycle.add(
     'memory',
@@ -126,7 +144,9 @@ export async function startServices(parts: Parts) {
   lifecycle.add('memory news', await live.subscribe(FORGOTTEN_CHANNEL, (userId) => memory.forgetUser(userId)), (end) =>
     end(),
   );
-  const companion = new CompanionService(db, config, (avatarId) => {
+  const maxAvatars = async (userId: string) =>
+    Math.min(config.maxAvatarsPerUser, await plans.service.maxAvatars(userId));
+  const companion = new CompanionService(db, { maxAvatars }, (avatarId) => {
     live
       .publish(AVATAR_CHANNEL, avatarId)
       .catch((error: unknown) => log.warn({ error }, 'other gateways did not hear of a changed avatar'));
@@ -146,7 +166,23 @@ export async function startServices(parts: Parts) {
   told.tell = (userId, push) => chat.audience.tell(userId, push);
   await chat.start();
   lifecycle.add('chat', chat, (running) => running.stop());
-  return { pool, model, keys, identity, billing, proofs, money, payouts, memory, companion, ...chat };
+  // Those whom no server with plans has seen yet; the chores go on with it.
+  plans.start();
+  return {
+    pool,
+    model,
+    keys,
+    identity,
+    organizations,
+    billing,
+    plans,
+    proofs,
+    money,
+    payouts,
+    memory,
+    companion,
+    ...chat,
+  };
 }
 
 function chatOptions(config: Config, storage: Storage): ChatOptions {

@@ -17,7 +17,7 @@ async function newCaller(): Promise<Caller> {
 
 beforeAll(async () => {
   test = await createTestDatabase();
-  companion = new CompanionService(test.database, { maxAvatarsPerUser: 2 }, (avatarId) => changed.push(avatarId));
+  companion = new CompanionService(test.database, { maxAvatars: async () => 2 }, (avatarId) => changed.push(avatarId));
 });
 afterAll(() => test.close());
 

@@ -11,7 +11,8 @@ import type { UpBody } from '../../protocol/up.ts';
 import { AppError } from '../errors.ts';
 import type { Caller } from '../peer.ts';
 
-export type CompanionLimits = { maxAvatarsPerUser: number };
+/** What companion needs to know about plans; billing provides it. */
+export type AvatarAllowance = { maxAvatars(userId: string): Promise<number> };
 /** What a list of avatars may hold at most; further ones are reached through search, which comes with publication pages. */
 const LIST_LIMIT = 500;
 /** Avatars whose prompts are kept in memory. */
@@ -34,15 +35,15 @@ export type ActiveAvatar = {
 
 export class CompanionService {
   readonly #db: Database;
-  readonly #limits: CompanionLimits;
+  readonly #allowance: AvatarAllowance;
   readonly #onChanged: (avatarId: string) => void;
   /** Avatars as turns need them; a change empties its place before the change is answered. */
   readonly #active = new Map<string, Promise<ActiveAvatar | undefined>>();
 
   /** @param onChanged tells the other gateways, which call `forgetActive`. */
-  constructor(db: Database, limits: CompanionLimits, onChanged: (avatarId: string) => void = () => {}) {
+  constructor(db: Database, allowance: AvatarAllowance, onChanged: (avatarId: string) => void = () => {}) {
     this.#db = db;
-    this.#limits = limits;
+    this.#allowance = allowance;
     this.#onChanged = onChanged;
   }
 
@@ -53,10 +54,11 @@ export class CompanionService {
 
   /** @throws AppError `companion.avatar_limit` when the account has as many avatars as it may. */
   async createAvatar(caller: Caller, body: UpBody<'companion.create_avatar'>): Promise<Avatar> {
-    const { maxAvatarsPerUser } = this.#limits;
+    const maxAvatars = await this.#allowance.maxAvatars(caller.userId);
     return this.#db.asUser(caller.userId, async (tx) => {
-      if ((await queries.countOwnedLocked(tx, caller.userId)) >= maxAvatarsPerUser) {
-        throw new AppError('companion.avatar_limit', { maxAvatars: maxAvatarsPerUser });
+      // Counted under the owner's lock, so that two devices cannot both take the last place.
+      if ((await queries.countOwnedLocked(tx, caller.userId)) >= maxAvatars) {
+        throw new AppError('companion.avatar_limit', { maxAvatars });
       }
       const avatarId = uuidv7();
       await queries.insertAvatar(tx, {

@@ -169,7 +169,7 @@ export async function startBench(options: { tokensPerSecond?: number; live?: 'po
   const db = test.database;
   const billing = new BillingService(db, pool, systemClock, { signUpGrantTokens: 100_000 });
   await billing.start();
-  const companion = new CompanionService(db, { maxAvatarsPerUser: 10 });
+  const companion = new CompanionService(db, { maxAvatars: async () => 10 });
   return {
     test,
     db,

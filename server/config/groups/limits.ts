@@ -135,7 +135,7 @@ export const limits = {
   maxAvatarsPerUser: integer(
     'MAX_AVATARS_PER_USER',
     { min: 1, max: 100_000 },
-    { default: 50, says: 'Avatars that one user may own.' },
+    { default: 50, says: 'Avatars that one user may own, whatever his plan allows.' },
   ),
   reversalLimitTokens: integer(
     'REVERSAL_LIMIT_TOKENS',
@@ -145,6 +145,10 @@ export const limits = {
       says: 'Tokens that one operator may take back in the ledger within a day; above it another operator has to agree.',
     },
   ),
+  atCap: oneOf('AT_CAP', ['stop', 'use_bought'], {
+    default: 'stop',
+    says: 'At the monthly cap of a plan, for those who have not chosen: refuse further answers, or go on with bought tokens.',
+  }),
   signUpGrantTokens: integer(
     'SIGN_UP_GRANT_TOKENS',
     { min: 0, max: Number.MAX_SAFE_INTEGER },

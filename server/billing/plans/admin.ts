@@ -1,0 +1,113 @@
+/** What operators do with plans: see them all, add and change them. Each call is entered in the operators' journal. */
+import Type, { type Static } from 'typebox';
+import { insertPlan, listPlans, type PlanChange, type PlanRow, updatePlan } from '../../../db/billing/plans/plans.ts';
+import type { Database } from '../../../db/client.ts';
+import { Nullable, Storable } from '../../../protocol/primitives.ts';
+import { type AdminCall, adminReply } from '../../admin-call.ts';
+import { AppError } from '../../errors.ts';
+import { FREE } from './rank.ts';
+
+const Name = Type.String({ minLength: 1, maxLength: 80, pattern: Storable });
+const Tokens = Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 });
+const terms = {
+  name: Type.Object({ en: Name, ja: Name }),
+  avatarLimit: Type.Integer({ minimum: 0, maximum: 100_000 }),
+  monthlyTokenLimit: Nullable(Tokens),
+  monthlyTokens: Tokens,
+  amountMinor: Type.Integer({ minimum: 0, maximum: 99_999_999, description: 'In the smallest unit of the currency.' }),
+  currency: Type.String({ pattern: '^[a-z]{3}$', description: 'ISO 4217, lower case.' }),
+  interval: Type.Union([Type.Literal('month'), Type.Literal('year')]),
+};
+const state = { active: Type.Boolean(), sort: Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 }) };
+const planId = Type.String({ pattern: '^[a-z0-9_]{1,40}$' });
+const PlanRecord = Type.Object({ planId, ...terms, ...state });
+type PlanRecord = Static<typeof PlanRecord>;
+const PlanList = Type.Object({ plans: Type.Array(PlanRecord) });
+const CreateBody = Type.Object({
+  planId,
+  ...terms,
+  active: Type.Optional(state.active),
+  sort: Type.Optional(state.sort),
+});
+const ChangeBody = Type.Partial(Type.Object({ ...terms, ...state }));
+type ChangeBody = Static<typeof ChangeBody>;
+
+export function planAdminCalls(db: Database): AdminCall[] {
+  return [
+    {
+      method: 'GET',
+      path: '/admin/plans',
+      action: 'plans.list',
+      says: 'All plans, those that are not offered any more included.',
+      reply: PlanList,
+      run: async (_request, _id, admin) =>
+        adminReply({ plans: (await db.asAdmin(admin.userId, listPlans)).map(toRecord) } satisfies Static<
+          typeof PlanList
+        >),
+    },
+    {
+      method: 'POST',
+      path: '/admin/plans',
+      action: 'plans.create',
+      says: 'Adds a plan that costs something.',
+      body: CreateBody,
+      reply: PlanRecord,
+      errors: ['protocol.invalid_body', 'billing.plan_exists'],
+      note: ({ body }) => ({ plan: (body as Static<typeof CreateBody>).planId }),
+      async run({ body }) {
+        const { planId: code, active = true, sort = 0, ...given } = body as Static<typeof CreateBody>;
+        if (given.amountMinor === 0)
+          throw AppError.invalid('amountMinor', 'above 0: only the plan `free` costs nothing');
+        const row = { code, active, sort, ...toChange(given) } as PlanRow;
+        if (!(await db.asService((tx) => insertPlan(tx, row)))) throw new AppError('billing.plan_exists');
+        return adminReply(toRecord(row), 201);
+      },
+    },
+    {
+      method: 'PUT',
+      path: '/admin/plans/:id',
+      action: 'plans.change',
+      says: 'Changes a plan; what is left out stays. Counts for periods that begin afterwards, a price for new subscriptions.',
+      target: 'plan',
+      body: ChangeBody,
+      reply: PlanRecord,
+      errors: ['protocol.invalid_body', 'billing.plan_not_found'],
+      note: ({ body }) => noteOf(body as ChangeBody),
+      async run({ body }, id) {
+        const given = body as ChangeBody;
+        checkChange(id, given);
+        const changed = await db.asService((tx) => updatePlan(tx, id, toChange(given)));
+        if (changed === undefined) throw new AppError('billing.plan_not_found');
+        return adminReply(toRecord(changed));
+      },
+    },
+  ];
+}
+
+/** The plan that everybody is on who pays for nothing stays what it is; the others cost something. */
+function checkChange(id: string, { amountMinor, active, interval }: ChangeBody): void {
+  if (id !== FREE) {
+    if (amountMinor === 0) throw AppError.invalid('amountMinor', 'above 0: only the plan `free` costs nothing');
+    return;
+  }
+  if (amountMinor !== undefined && amountMinor !== 0) throw AppError.invalid('amountMinor', '0 for the plan `free`');
+  if (active === false) throw AppError.invalid('active', 'true for the plan `free`');
+  if (interval === 'year') throw AppError.invalid('interval', '`month` for the plan `free`');
+}
+
+/** Figures only. */
+function noteOf({ name: _name, ...figures }: ChangeBody): Record<string, string | number | boolean | null> {
+  return Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined));
+}
+
+function toChange({ name, amountMinor, ...rest }: ChangeBody): PlanChange {
+  return {
+    ...rest,
+    ...(name === undefined ? {} : { nameEn: name.en, nameJa: name.ja }),
+    ...(amountMinor === undefined ? {} : { priceMinor: amountMinor }),
+  };
+}
+
+function toRecord({ code, nameEn: en, nameJa: ja, priceMinor: amountMinor, ...row }: PlanRow): PlanRecord {
+  return { planId: code, name: { en, ja }, amountMinor, ...row };
+}
