@@ -17,8 +17,8 @@ import type { ReceivedEvent, SubjectKind } from './event-subject.ts';
 
 export type SubjectHandler = (subjectId: string, accountId: string | null) => Promise<unknown>;
 
-/** Longer than any request to the provider with all its retries. */
-const LEASE_S = 120;
+/** Work that is begun twice does no harm: rather that than waiting long for a gateway that has died. */
+const LEASE_S = 30;
 const WORKERS = 4;
 const MAX_WAIT_S = 3600;
 const KEEP_DAYS = 90;
