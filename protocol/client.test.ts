@@ -72,17 +72,22 @@ describe('requests', () => {
 
   it('that may be repeated are sent again after a reconnect, the others fail', async () => {
     const { server, client } = await setUp();
+    const checkout = { paymentId: 'p1', status: 'open', url: 'https://pay.example.org/1', expiresAt: null };
     server.onCommand = (connection, { type, id }) => {
-      if (connection === server.connections[1] && type === 'billing.balance') connection.reply(id, { balance: 9 });
+      if (connection !== server.connections[1]) return;
+      if (type === 'billing.balance') connection.reply(id, { balance: 9 });
+      if (type === 'billing.checkout') connection.reply(id, checkout);
     };
     await client.connect();
     const repeatable = client.request('billing.balance', {});
+    const bought = client.request('billing.checkout', { type: 'tickets', id: 'tickets_5', requestKey: 'buy-0001' });
     const once = client.request('identity.change_password', { currentPassword: 'a', newPassword: '1234567890' });
     await server.command('identity.change_password');
     server.connections[0]?.socket.terminate();
     await expect(once).rejects.toEqual(code('client.disconnected'));
     expect(await repeatable).toEqual({ balance: 9 });
-    expect(server.connections[1]?.commands.map(({ type }) => type)).toEqual(['billing.balance']);
+    expect(await bought).toEqual(checkout);
+    expect(server.connections[1]?.commands.map(({ type }) => type)).toEqual(['billing.balance', 'billing.checkout']);
   });
 
   it('refused by a draining server go to the next one, whatever they are', async () => {

@@ -70,6 +70,7 @@ unit; a finished answer can be resumed like that for ${duration(keepMs)}, and is
 <dt>Stop means stop, from anywhere.</dt><dd><code>chat.stop</code> works from any device and through any server, may be sent twice, keeps the text so far, and only what was written is paid.
 When it meets the end of the answer, one of the two happened, and every device learns which.</dd>
 <dt>All devices see the same.</dt><dd>What one does, the others are told, whichever server they are on. The same <code>clientMessageId</code> is one message, however often and from however many devices it is sent.</dd>
+<dt>Bought once.</dt><dd>The same <code>requestKey</code> is one checkout. What was bought is there when <code>billing.purchase</code> says so, never before the payment provider has confirmed it.</dd>
 <dt>Charged once.</dt><dd><code>chat.done</code> comes after message, usage and ledger entry have been committed together.</dd>
 </dl></section>`;
 }
@@ -84,7 +85,7 @@ function duties(): Html {
 <code>reconnectInMs</code> from the close on.</li>
 <li>Then attach to what is on the screen: <a href="/docs#chat.attach"><code>chat.attach</code></a> with <code>after: {generationId, epoch, seq}</code>. With <code>resumed: true</code> go on
 from your text, else take <code>generation.text</code>.</li>
-<li>Send again what is unanswered if it reads only, or carries a <code>clientMessageId</code>. What was refused with <code>draining</code> did not happen: send it on the next connection.</li>
+<li>Send again what is unanswered if it reads only, or carries a <code>clientMessageId</code> or a <code>requestKey</code>. What was refused with <code>draining</code> did not happen: send it on the next connection.</li>
 <li>Answer WebSocket pings, and read what comes.</li>
 </ol>
 <p><code>protocol/client.ts</code> does all of this.</p></section>`;
