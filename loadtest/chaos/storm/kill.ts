@@ -14,6 +14,8 @@ import { openStreams, type Stream } from './streams.ts';
 
 /** A lease of 4 s, the look after ended leases, and the work for each answer. */
 const takenOverWithinMs = 10_000;
+/** Below what the avatar allows, since the money is compared: the model of the run writes on whatever was agreed. */
+const answerTokens = 900;
 const settleWithinMs = 60_000;
 
 export async function runKill(
@@ -30,7 +32,7 @@ export async function runKill(
     const [doomedOrigin = ''] = stack.origins;
     say(`${options.streams} people ask at the first gateway; each answer is read there and at another one …`);
     const clients = Math.max(options.clients, options.streams * 2);
-    const streams = await openStreams(stack.origins, { ...options, clients, askAt: 0 });
+    const streams = await openStreams(stack.origins, { ...options, clients, askAt: 0, answerTokens });
     await Promise.all(
       streams.flatMap((stream) => stream.clients.map((one) => within(one.firstText, 'the first text'))),
     );

@@ -9,18 +9,19 @@ export type StreamsOptions = {
   streams: number;
   clients: number;
   tokensPerSecond: number;
+  /** Tokens of each answer; by default they outlast set-up, the measurements and a slow machine. */
+  answerTokens?: number;
   /** Place of the gateway where everybody asks; by default they take turns. */
   askAt?: number;
 };
 
-/** The answers outlast set-up, the measurements and a slow machine. */
 const answerSeconds = 400;
 const signUpsAtOnce = 8;
 
 /** Resolves when all have asked. The first client of each is the one that did. */
 export async function openStreams(
   origins: readonly string[],
-  { streams, clients, tokensPerSecond, askAt }: StreamsOptions,
+  { streams, clients, tokensPerSecond, askAt, answerTokens = answerSeconds * tokensPerSecond }: StreamsOptions,
 ): Promise<Stream[]> {
   const made: Stream[] = [];
   const places = Array.from({ length: streams }, (_, place) => place)[Symbol.iterator]();
@@ -28,16 +29,16 @@ export async function openStreams(
     for (const place of places) {
       const readers = Math.floor(clients / streams) + (place < clients % streams ? 1 : 0);
       const first = askAt ?? place;
-      made.push(await openStream(origins, { place, first, readers: Math.max(1, readers), pace: tokensPerSecond }));
+      made.push(await openStream(origins, { place, first, readers: Math.max(1, readers), tokens: answerTokens }));
     }
   };
   await Promise.all(Array.from({ length: signUpsAtOnce }, worker));
   return made;
 }
 
-type Opening = { place: number; first: number; readers: number; pace: number };
+type Opening = { place: number; first: number; readers: number; tokens: number };
 
-async function openStream(origins: readonly string[], { place, first, readers, pace }: Opening): Promise<Stream> {
+async function openStream(origins: readonly string[], { place, first, readers, tokens }: Opening): Promise<Stream> {
   const origin = origins[first % origins.length] ?? '';
   const auth = new AuthClient({ url: origin });
   await auth.signUp({ email: `storm-${place}@example.com`, password: 'a long pass phrase', locale: 'en' });
@@ -54,7 +55,7 @@ async function openStream(origins: readonly string[], { place, first, readers, p
     await client.open();
     clients.push(client);
   }
-  const tag = longTag(answerSeconds * pace, `s${place}`);
+  const tag = longTag(tokens, `s${place}`);
   await clients[0]?.conversation?.send(question(tag));
   return { tag, clients };
 }
