@@ -114,6 +114,8 @@ describe('what a handler throws', () => {
   it.each([
     ['a full queue of the workers', Object.assign(new Error('full'), { code: 'busy' })],
     ['a task given up', new DOMException('gone', 'AbortError')],
+    ['a database that went away', Object.assign(new Error('lost'), { code: 'CONNECTION_LOST' })],
+    ['a database that is being started', Object.assign(new Error('starting'), { code: '57P03' })],
   ])('becomes `busy` for %s', async (_, error) => {
     const client = await TestClient.open((await start({ handlers: failing(error) })).url);
     expect(await client.ask('chat.stop', { generationId: UUID })).toMatchObject({ code: 'busy' });

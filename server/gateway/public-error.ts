@@ -2,7 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { type ErrorCode, type ErrorPolicy, errorCodes } from '../../protocol/error-code.ts';
 import { AppError } from '../errors.ts';
+import { isOutage } from '../outage.ts';
 import type { GatewayLog } from './log.ts';
+
+/** A database that is started again is back within some seconds; clients come back at random times after this. */
+const OUTAGE_RETRY_MS = 1_000;
 
 export type PublicError = {
   code: ErrorCode;
@@ -32,6 +36,11 @@ export function toPublicError(
   if (isBusy(error)) {
     log.warn({ ...context, code: 'busy' }, 'refused');
     return { code: 'busy', message: errorCodes.busy.says };
+  }
+  if (isOutage(error)) {
+    // The database went away under the command. Whether it was carried out is for an idempotent repetition to find out.
+    log.warn({ ...context, code: 'busy', err: error }, 'refused: the surroundings failed');
+    return { code: 'busy', message: errorCodes.busy.says, retryAfterMs: OUTAGE_RETRY_MS };
   }
   const correlationId = randomUUID();
   log.error({ ...context, correlationId, err: error }, 'unexpected failure');
