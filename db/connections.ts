@@ -107,11 +107,6 @@ export class ConnectionPool {
     }
   }
 
-  /** Opens connections up to `max` and runs `work` once on each, so that nobody waits for a first time later. */
-  async warmUp(work: (connection: Connection) => Promise<unknown>): Promise<void> {
-    await Promise.all(Array.from({ length: this.#max }, () => this.use(work)));
-  }
-
   /** Waits for what runs, at most `timeoutS` seconds; who waits for a connection is refused. */
   async close(timeoutS: number): Promise<void> {
     this.#closed = true;

@@ -1,7 +1,7 @@
 /** What can be asked of a run. */
 import { parseArgs } from 'node:util';
 
-export const measureNames = ['cpu', 'first-token', 'memory', 'throughput', 'live-log', 'workers'] as const;
+export const measureNames = ['cpu', 'first-token', 'memory', 'throughput', 'live-log', 'holds', 'workers'] as const;
 export type MeasureName = (typeof measureNames)[number];
 
 export type BenchOptions = {

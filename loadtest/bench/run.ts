@@ -2,6 +2,7 @@
 import { cpus, loadavg } from 'node:os';
 import { measureCpu } from './measures/cpu.ts';
 import { measureFirstToken } from './measures/first-token.ts';
+import { measureHolds } from './measures/holds.ts';
 import { measureLiveLog } from './measures/live-log.ts';
 import { measureMemory } from './measures/memory.ts';
 import { measureThroughput } from './measures/throughput.ts';
@@ -53,6 +54,7 @@ async function measureServers(options: BenchOptions, measure: Measure): Promise<
     await measure('throughput', () => measureThroughput(client, model, pushed, options));
     // Its servers are its own.
     await measure('live-log', () => measureLiveLog(client, model, options));
+    await measure('holds', () => measureHolds(client, model, options));
   } finally {
     for (const stop of stops) await stop();
   }

@@ -9,7 +9,7 @@ import { answerMs, closeLoad, openLoad } from './load.ts';
 
 const levels = [1, 100, 500] as const;
 /** Where the targets hold, and where a bare relay is measured, too. */
-const judgedLevel = 100;
+export const judgedLevel = 100;
 const targetsMs = { p50: 2, p99: 10 } as const;
 
 export type FirstTokenResult = { rows: Row[]; problems: string[]; details: Record<string, unknown> };
@@ -33,7 +33,7 @@ export async function measureFirstToken(
   return result;
 }
 
-async function measurePairs(
+export async function measurePairs(
   client: Client,
   model: Model,
   target: Target,
@@ -66,7 +66,7 @@ function firstTokenRows(what: string, pairs: readonly Pair[], judged: boolean): 
   return [row('p50', 0.5), row('p99', 0.99)];
 }
 
-function summary(pairs: readonly Pair[]) {
+export function summary(pairs: readonly Pair[]) {
   const of = (samples: number[]) => ({
     p50: percentile(samples, 0.5),
     p90: percentile(samples, 0.9),
