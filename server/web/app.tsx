@@ -4,6 +4,7 @@ import { AdminScreen } from './admin/admin-screen.tsx';
 import { EditAvatarScreen, NewAvatarScreen } from './avatars/editor-screen.tsx';
 import { HomeScreen } from './avatars/home-screen.tsx';
 import { ChatScreen } from './chat/chat-screen.tsx';
+import { CreatorScreen } from './creator/creator-screen.tsx';
 import { t } from './i18n/translate.ts';
 import { PlanScreen } from './money/plan-screen.tsx';
 import { pathTo, route } from './router.ts';
@@ -66,6 +67,8 @@ function CurrentScreen() {
       return <UsageScreen />;
     case 'plan':
       return <PlanScreen />;
+    case 'creator':
+      return <CreatorScreen />;
     case 'settings':
       return <SettingsScreen />;
     case 'admin':

@@ -8,6 +8,7 @@ export type Route =
   | { name: 'avatar'; avatarId: string }
   | { name: 'usage' }
   | { name: 'plan' }
+  | { name: 'creator' }
   | { name: 'settings' }
   | { name: 'admin' }
   | { name: 'unknown' };
@@ -21,7 +22,8 @@ export function matchRoute(path: string): Route {
   if (first === 'avatars' && second === 'new') return { name: 'new-avatar' };
   if (first === 'avatars' && second !== undefined) return { name: 'avatar', avatarId: second };
   if (second !== undefined) return { name: 'unknown' };
-  if (first === 'usage' || first === 'plan' || first === 'settings' || first === 'admin') return { name: first };
+  if (first === 'usage' || first === 'plan' || first === 'creator' || first === 'settings' || first === 'admin')
+    return { name: first };
   return { name: 'unknown' };
 }
 
@@ -30,6 +32,7 @@ export const pathTo = {
   newAvatar: '/avatars/new',
   usage: '/usage',
   plan: '/plan',
+  creator: '/creator',
   settings: '/settings',
   admin: '/admin',
   chat: (conversationId: string) => `/chat/${conversationId}`,

@@ -13,6 +13,20 @@ export const formatDateTime = (iso: string): string =>
 export const formatDate = (iso: string): string =>
   new Intl.DateTimeFormat(lang.value, { dateStyle: 'medium' }).format(new Date(iso));
 
+/** `2026-10` as "October 2026". */
+export const formatMonth = (month: string): string =>
+  new Intl.DateTimeFormat(lang.value, { timeZone: 'UTC', year: 'numeric', month: 'long' }).format(
+    new Date(`${month}-01T00:00:00Z`),
+  );
+
+/** @param share 0.7 is seventy percent. */
+export const formatPercent = (share: number): string =>
+  new Intl.NumberFormat(lang.value, { style: 'percent', maximumFractionDigits: 2 }).format(share);
+
+/** @param code ISO 3166-1, two letters */
+export const countryName = (code: string): string =>
+  new Intl.DisplayNames(lang.value, { type: 'region' }).of(code) ?? code;
+
 export const formatTime = (iso: string): string =>
   new Intl.DateTimeFormat(lang.value, { hour: 'numeric', minute: '2-digit' }).format(new Date(iso));
 

@@ -60,6 +60,7 @@ const places: readonly { to: string; icon: IconName; text: TextKey; adminOnly?: 
   { to: pathTo.home, icon: 'home', text: 'nav.home' },
   { to: pathTo.usage, icon: 'usage', text: 'nav.usage' },
   { to: pathTo.plan, icon: 'plan', text: 'nav.plan' },
+  { to: pathTo.creator, icon: 'creator', text: 'nav.creator' },
   { to: pathTo.settings, icon: 'settings', text: 'nav.settings' },
   { to: pathTo.admin, icon: 'admin', text: 'nav.admin', adminOnly: true },
 ];
