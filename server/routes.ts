@@ -7,6 +7,7 @@ import { planAdminCalls } from './billing/plans/admin.ts';
 import { proofRoutes } from './billing/proofs/routes.ts';
 import { purchaseAdminCalls } from './billing/purchases/admin.ts';
 import { ticketAdminCalls } from './billing/tickets/admin.ts';
+import { purchaseChecks } from './billing/reconciliation/purchase-checks.ts';
 import type { Clock } from './clock.ts';
 import { type Config, isLoopback } from './config.ts';
 import type { PromiseFacts } from './docs/promises.ts';
@@ -82,6 +83,7 @@ export function allRoutes({
           clock,
           ledger: billing.ledger,
           reversalLimitTokens: config.reversalLimitTokens,
+          checks: purchaseChecks(money.purchases, money.tickets),
         }),
         ...purchaseAdminCalls(money.purchases, money.tickets),
         ...ticketAdminCalls({

@@ -1,10 +1,8 @@
 /** The page in a real Chromium: everything around the conversation, in both languages, both themes, on wide and narrow screens. */
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
+import { becomeOperator } from './testing/operator.ts';
 import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, password, say, signIn, signUp } from './testing/person.ts';
 
@@ -197,10 +195,7 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout
     const [page, other] = await Promise.all([open(), open()]);
     const email = await signUp(page);
     const otherEmail = await signUp(other);
-    await grantAdmin(email);
-    await page.getByRole('link', { name: 'Settings' }).click();
-    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
-    await signIn(page, email);
+    await becomeOperator(page, bench.server, email);
     await page.getByRole('link', { name: 'Operation' }).click();
     const rows = page.locator('tbody tr');
     await expect.poll(() => rows.count()).toBe(2);
@@ -217,12 +212,6 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout
     await page.getByRole('button', { name: 'Refresh' }).click();
     await page.getByText('users.sign_out').waitFor();
   });
-
-  async function grantAdmin(email: string): Promise<void> {
-    const command = fileURLToPath(new URL('../command-line/admin.ts', import.meta.url));
-    const { PATH = '' } = process.env;
-    await promisify(execFile)(process.execPath, [command, 'grant', email], { env: { PATH, ...bench.server.env } });
-  }
 
   it('says so when there is nothing at an address', async () => {
     const page = await open();

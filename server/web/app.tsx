@@ -72,7 +72,7 @@ function CurrentScreen() {
     case 'settings':
       return <SettingsScreen />;
     case 'admin':
-      return isAdmin.value ? <AdminScreen /> : <NotFound />;
+      return isAdmin.value ? <AdminScreen part={here.part} /> : <NotFound />;
     case 'unknown':
       return <NotFound />;
   }

@@ -10,8 +10,11 @@ export type Route =
   | { name: 'plan' }
   | { name: 'creator' }
   | { name: 'settings' }
-  | { name: 'admin' }
+  | { name: 'admin'; part: AdminPart }
   | { name: 'unknown' };
+
+export const adminParts = ['live', 'ledger', 'purchases', 'payouts'] as const;
+export type AdminPart = (typeof adminParts)[number];
 
 /** Reads a path; anything unknown is its own route, so that a wrong link says so. */
 export function matchRoute(path: string): Route {
@@ -21,9 +24,12 @@ export function matchRoute(path: string): Route {
   if (first === 'chat' && second !== undefined) return { name: 'chat', conversationId: second };
   if (first === 'avatars' && second === 'new') return { name: 'new-avatar' };
   if (first === 'avatars' && second !== undefined) return { name: 'avatar', avatarId: second };
+  if (first === 'admin') {
+    const part = adminParts.find((each) => each === (second ?? 'live'));
+    return part === undefined || second === 'live' ? { name: 'unknown' } : { name: 'admin', part };
+  }
   if (second !== undefined) return { name: 'unknown' };
-  if (first === 'usage' || first === 'plan' || first === 'creator' || first === 'settings' || first === 'admin')
-    return { name: first };
+  if (first === 'usage' || first === 'plan' || first === 'creator' || first === 'settings') return { name: first };
   return { name: 'unknown' };
 }
 
@@ -35,6 +41,7 @@ export const pathTo = {
   creator: '/creator',
   settings: '/settings',
   admin: '/admin',
+  adminPart: (part: AdminPart) => (part === 'live' ? '/admin' : `/admin/${part}`),
   chat: (conversationId: string) => `/chat/${conversationId}`,
   avatar: (avatarId: string) => `/avatars/${avatarId}`,
 } as const;

@@ -3,7 +3,7 @@ import { type AccountRow, listAccounts, listLedgerEntries } from '../../../db/bi
 import type { Database } from '../../../db/client.ts';
 import { type AdminCall, adminReply as ok } from '../../admin-call.ts';
 import { pageOf, uuidOf } from '../../admin-query.ts';
-import { type LedgerAccount, LedgerAccountPage, LedgerRowPage } from './shapes.ts';
+import { type LedgerAccount, LedgerAccountPage, LedgerRowPage } from './admin-shapes.ts';
 
 export function inspectionCalls(db: Database): AdminCall[] {
   return [

@@ -1,6 +1,6 @@
 /** The reconciliation report in the operators' interface. */
 import { type AdminCall, adminReply as ok } from '../../admin-call.ts';
-import { ReconciliationReport } from './shapes.ts';
+import { ReconciliationReport } from './admin-shapes.ts';
 
 export function reconciliationCalls(reconcile: () => Promise<ReconciliationReport>): AdminCall[] {
   return [

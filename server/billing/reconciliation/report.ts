@@ -16,7 +16,7 @@ import {
 import type { Database } from '../../../db/client.ts';
 import type { Clock } from '../../clock.ts';
 import { reconcilePayouts } from '../payouts/reconciliation.ts';
-import type { CheckResult, ReconciliationReport } from './shapes.ts';
+import type { CheckResult, ReconciliationReport } from './admin-shapes.ts';
 
 export type ReconciliationCheck = {
   name: CheckResult['name'];

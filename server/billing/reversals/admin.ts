@@ -3,8 +3,8 @@ import type { ReversalState } from '../../../db/billing/reversals.ts';
 import { type AdminCall, adminReply as ok } from '../../admin-call.ts';
 import { pageOf, uuidOf } from '../../admin-query.ts';
 import { AppError } from '../../errors.ts';
+import { RequestReversal, Reversal, ReversalPage } from './admin-shapes.ts';
 import type { Reversals } from './reversals.ts';
-import { RequestReversal, Reversal, ReversalPage } from './shapes.ts';
 
 const states: readonly ReversalState[] = ['waiting', 'approved', 'declined'];
 

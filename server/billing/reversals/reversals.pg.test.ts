@@ -10,9 +10,9 @@ import { networkOf } from '../../identity/addresses.ts';
 import { createIdentityHarness, type IdentityHarness, origin, password } from '../../identity/testing.ts';
 import { adminRoutes } from '../../ops/admin.ts';
 import { billingAdminCalls } from '../admin.ts';
-import type { LedgerRow } from '../inspection/shapes.ts';
+import type { LedgerRow } from '../inspection/admin-shapes.ts';
 import { BillingService } from '../service.ts';
-import type { Reversal } from './shapes.ts';
+import type { Reversal } from './admin-shapes.ts';
 
 const limitTokens = 1_000;
 type Person = { token: string; userId: string };

@@ -21,7 +21,7 @@ import type { Clock } from '../../clock.ts';
 import { AppError } from '../../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PendingRef } from '../ledger/movement.ts';
-import type { RequestReversal, Reversal, ReversalPage } from './shapes.ts';
+import type { RequestReversal, Reversal, ReversalPage } from './admin-shapes.ts';
 
 type Parts = Readonly<{
   db: Database;

@@ -2,13 +2,11 @@
 import { useSignal } from '@preact/signals';
 import { formatAgo } from '../i18n/format.ts';
 import { t } from '../i18n/translate.ts';
-import { errorText } from '../session/error-text.ts';
 import { TextField } from '../ui/field.tsx';
 import { LoadedPanel } from '../ui/loaded-panel.tsx';
 import { notify } from '../ui/notices.tsx';
 import { connections, searchUsers, signOutUser, users } from './store.ts';
-
-const tell = (error: unknown): void => notify(errorText(error), 'wrong');
+import { tell } from './tell.ts';
 
 export function Users() {
   const email = useSignal('');

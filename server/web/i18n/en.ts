@@ -1,8 +1,10 @@
 /** The page in English. The keys of this table are the keys there are. */
+import { adminEn } from './en-admin.ts';
 import { moneyEn } from './en-money.ts';
 
 export const en = {
   ...moneyEn,
+  ...adminEn,
   // Everywhere.
   loading: 'Loading…',
   working: 'One moment…',

@@ -1,9 +1,11 @@
 /** The page in Japanese. */
+import { adminJa } from './ja-admin.ts';
 import { moneyJa } from './ja-money.ts';
 import type { Texts } from './translate.ts';
 
 export const ja = {
   ...moneyJa,
+  ...adminJa,
   loading: '読み込んでいます…',
   working: '少々お待ちください…',
   retry: 'もう一度試す',

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { formatMoney } from './money.ts';
+import { formatMoney, minorOf } from './money.ts';
 import { lang } from './translate.ts';
 
 it('knows how small the smallest unit of a currency is', () => {
@@ -10,4 +10,13 @@ it('knows how small the smallest unit of a currency is', () => {
   lang.value = 'ja';
   expect(formatMoney(1980, 'jpy')).toBe('￥1,980');
   lang.value = 'en';
+});
+
+it('reads what an operator types as an amount', () => {
+  expect(minorOf('500', 'jpy')).toBe(500);
+  expect(minorOf('１，０００', 'jpy')).toBe(1000);
+  expect(minorOf('19.99', 'usd')).toBe(1999);
+  expect(minorOf('0.07', 'usd')).toBe(7);
+  for (const wrong of ['', '-5', '1.5e3', 'ten', '500.5']) expect(minorOf(wrong, 'jpy'), wrong).toBeUndefined();
+  expect(minorOf('1.005', 'usd')).toBeUndefined();
 });

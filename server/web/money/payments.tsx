@@ -9,7 +9,7 @@ import { ListPanel, LoadedPanel } from '../ui/loaded-panel.tsx';
 import { notify } from '../ui/notices.tsx';
 import { methods, openPortal, products, purchases } from './store.ts';
 
-const statusTexts: Readonly<Record<Purchase['status'], TextKey>> = {
+export const purchaseStatusTexts: Readonly<Record<Purchase['status'], TextKey>> = {
   paid: 'money.status.paid',
   partially_refunded: 'money.status.partly',
   refunded: 'money.status.refunded',
@@ -53,7 +53,7 @@ function PurchaseRow({ purchase }: { purchase: Purchase }) {
       </span>
       <span class="row-end">
         <span class="entry-amount">{formatMoney(purchase.amountMinor, currency)}</span>
-        {status !== 'paid' && <span class="chip chip-thread">{t(statusTexts[status])}</span>}
+        {status !== 'paid' && <span class="chip chip-thread">{t(purchaseStatusTexts[status])}</span>}
       </span>
     </li>
   );

@@ -2,13 +2,14 @@
 import { useEffect } from 'preact/hooks';
 import type { LedgerEntry } from '../../../protocol/billing.ts';
 import { formatDateTime, formatNumber } from '../i18n/format.ts';
-import { isTextKey, t } from '../i18n/translate.ts';
+import { t } from '../i18n/translate.ts';
 import { Screen } from '../shell/screen.tsx';
 import { ListPanel, LoadedPanel } from '../ui/loaded-panel.tsx';
 import { BalanceFigures } from './balance-figures.tsx';
 import { DayChart } from './day-chart.tsx';
 import { fillDays } from './fill-days.ts';
 import { MonthCard } from './month-card.tsx';
+import { purposeText } from './purpose.ts';
 import { balance, ledger, shownDays, usage } from './store.ts';
 
 export function UsageScreen() {
@@ -105,9 +106,3 @@ function EntryRow({ entry }: { entry: LedgerEntry }) {
     </li>
   );
 }
-
-/** A purpose of a newer server is shown as it came. */
-const purposeText = (purpose: string): string => {
-  const key = `usage.purpose.${purpose}`;
-  return isTextKey(key) ? t(key) : purpose;
-};
