@@ -218,7 +218,7 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout
     await signUp(page);
     await page.goto('/nowhere/at/all');
     await page.getByRole('heading', { level: 1, name: 'This thread leads nowhere' }).waitFor();
-    await page.goto('/admin');
+    await page.goto('/operation');
     await page.getByRole('heading', { level: 1, name: 'This thread leads nowhere' }).waitFor();
   });
 });

@@ -156,9 +156,9 @@ describe.skipIf(chromiumPath === undefined)('operators and creators', { timeout:
     await page.keyboard.press('Enter');
     await page.locator('.avatar-card').first().waitFor();
     for (const [path, name] of [
-      ['/admin/ledger', 'admin-ledger'],
-      ['/admin/purchases', 'admin-purchases'],
-      ['/admin/payouts', 'admin-payouts'],
+      ['/operation/ledger', 'admin-ledger'],
+      ['/operation/purchases', 'admin-purchases'],
+      ['/operation/payouts', 'admin-payouts'],
       ['/creator', 'creator'],
     ] as const) {
       await page.goto(path);

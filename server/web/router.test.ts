@@ -13,7 +13,17 @@ it('reads what it writes', () => {
 });
 
 it('knows what it does not know', () => {
-  for (const path of ['/chat', '/chat/a/b', '/usage/x', '/admin/nowhere', '/admin/ledger/x', '/nowhere', '/avatars'])
+  for (const path of [
+    '/chat',
+    '/chat/a/b',
+    '/usage/x',
+    '/admin',
+    '/operation/live',
+    '/operation/nowhere',
+    '/operation/ledger/x',
+    '/nowhere',
+    '/avatars',
+  ])
     expect(matchRoute(path), path).toEqual({ name: 'unknown' });
   expect(matchRoute('/settings/')).toEqual({ name: 'settings' });
 });

@@ -24,7 +24,8 @@ export function matchRoute(path: string): Route {
   if (first === 'chat' && second !== undefined) return { name: 'chat', conversationId: second };
   if (first === 'avatars' && second === 'new') return { name: 'new-avatar' };
   if (first === 'avatars' && second !== undefined) return { name: 'avatar', avatarId: second };
-  if (first === 'admin') {
+  // Not below `/admin`: those addresses are the operators' HTTP interface, and a reload would ask that.
+  if (first === 'operation') {
     const part = adminParts.find((each) => each === (second ?? 'live'));
     return part === undefined || second === 'live' ? { name: 'unknown' } : { name: 'admin', part };
   }
@@ -40,8 +41,8 @@ export const pathTo = {
   plan: '/plan',
   creator: '/creator',
   settings: '/settings',
-  admin: '/admin',
-  adminPart: (part: AdminPart) => (part === 'live' ? '/admin' : `/admin/${part}`),
+  admin: '/operation',
+  adminPart: (part: AdminPart) => (part === 'live' ? '/operation' : `/operation/${part}`),
   chat: (conversationId: string) => `/chat/${conversationId}`,
   avatar: (avatarId: string) => `/avatars/${avatarId}`,
 } as const;

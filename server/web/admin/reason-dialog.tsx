@@ -58,6 +58,7 @@ export function ReasonDialog({ title, action, danger = false, children, onConfir
           error={failure.value}
           onValue={(value) => {
             reason.value = value;
+            failure.value = undefined;
           }}
         />
         <div class="button-row end">

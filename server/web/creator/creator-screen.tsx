@@ -81,7 +81,7 @@ function Area({ me }: { me: Creator }) {
           <dd class="figure-unit">{t('creator.since', { date: formatDate(me.since) })}</dd>
         </div>
       </dl>
-      <PayoutAccounts canBePaid={me.canBePaid} />
+      {me.canBePaid && <PayoutAccounts />}
       <Payouts />
     </>
   );

@@ -17,7 +17,7 @@ const stateTexts: Readonly<Record<PayoutAccount['state'], TextKey>> = {
   ready: 'creator.account.ready',
 };
 
-export function PayoutAccounts({ canBePaid }: { canBePaid: boolean }) {
+export function PayoutAccounts() {
   const removing = useSignal<PayoutAccount | undefined>(undefined);
   return (
     <LoadedPanel title={t('creator.accounts')} hint={t('creator.accountsHint')} what={accounts}>
@@ -35,7 +35,7 @@ export function PayoutAccounts({ canBePaid }: { canBePaid: boolean }) {
               />
             ))}
           </ul>
-          {canBePaid && <AddAccount />}
+          <AddAccount />
           {removing.value !== undefined && (
             <Confirm
               title={t('creator.removeTitle')}

@@ -9,9 +9,7 @@ import { Paged } from '../ui/paged.ts';
 export const creator = new Loaded<UpReply<'billing.creator'>>(() => client().request('billing.creator', {}));
 export const accounts = new Loaded<readonly PayoutAccount[]>(async () => {
   // Whoever looks here has most likely just come back from the provider's questions.
-  const { accounts: list } = await client().request('billing.payout_accounts', {
-    refresh: creator.value?.creator?.canBePaid ?? false,
-  });
+  const { accounts: list } = await client().request('billing.payout_accounts', { refresh: true });
   return list;
 });
 export const payouts = new Paged<Payout>(async (before) => {
@@ -24,12 +22,13 @@ onSignedOut(() => {
 
 export async function loadCreator(): Promise<void> {
   await creator.load();
-  if (creator.value?.creator) await Promise.all([accounts.load(), payouts.load()]);
+  const me = creator.value?.creator;
+  if (me) await Promise.all([me.canBePaid && accounts.load(), payouts.load()]);
 }
 
 export async function becomeCreator(): Promise<void> {
   creator.set(await client().request('billing.become_creator', {}));
-  await Promise.all([accounts.load(), payouts.load()]);
+  await loadCreator();
 }
 
 /** Opens an account and leaves for the provider's questions about it. */

@@ -91,6 +91,7 @@ export const adminEn = {
   'payout.doRun': 'Run',
   'payout.ran': 'The month is run.',
   'payout.runs': 'Runs',
+  'payout.started': 'Begun',
   'payout.finished': 'Finished',
   'payout.wouldMake': '{month}: {count} payouts would be made.',
   'payout.made': '{month}: {count} payouts made.',

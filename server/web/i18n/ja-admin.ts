@@ -89,6 +89,7 @@ export const adminJa = {
   'payout.doRun': '実行',
   'payout.ran': '実行しました。',
   'payout.runs': '実行の記録',
+  'payout.started': '開始日時',
   'payout.finished': '完了',
   'payout.wouldMake': '{month}: {count} 件の支払いが作成される見込みです。',
   'payout.made': '{month}: {count} 件の支払いを作成しました。',

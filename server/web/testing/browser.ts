@@ -53,7 +53,8 @@ export async function openDevice(browser: Browser, url: string, options: Browser
   const problems: string[] = [];
   page.on('console', (message) => {
     // Violations of the content security policy arrive here too.
-    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
+    if (message.type() === 'error' || message.type() === 'warning')
+      problems.push(`${message.text()} ${message.location().url}`.trim());
   });
   page.on('pageerror', (error) => problems.push(String(error.stack)));
   return { page, problems, close: () => context.close() };

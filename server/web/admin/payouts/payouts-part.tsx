@@ -157,7 +157,7 @@ function Run() {
               columns={[
                 { title: t('payout.month'), cell: (one) => formatMonth(one.month) },
                 { title: t('settings.timeZone'), cell: (one) => one.timeZone },
-                { title: t('admin.since'), cell: (one) => formatDateTime(one.startedAt) },
+                { title: t('payout.started'), cell: (one) => formatDateTime(one.startedAt) },
                 {
                   title: t('payout.finished'),
                   cell: (one) => (one.finishedAt === null ? '—' : formatDateTime(one.finishedAt)),
