@@ -121,6 +121,7 @@ export async function startServices(parts: Parts) {
     cells: keys.cells,
     creators: new Creators(),
     policy: policyOf(config),
+    ledger: billing.ledger,
     provider: money.stripe && payoutProvider(money.stripe),
   });
   money.products.sales = payouts.earnings;

@@ -29,6 +29,13 @@ export async function selectCreatorNames(tx: Tx, creatorIds: readonly string[]):
     where c.id = any(${[...creatorIds]}::uuid[])`;
 }
 
+/** In order behind `after`. */
+export async function listCreatorIds(tx: Tx, after: string | undefined, limit: number): Promise<string[]> {
+  const rows = await tx.sql<{ id: string }[]>`
+    select id from identity.creators where id > ${after ?? '00000000-0000-0000-0000-000000000000'}::uuid order by id limit ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
 /** @returns false when there is no such creator. */
 export async function updateCreatorStatus(tx: Tx, creatorId: string, status: CreatorStatus): Promise<boolean> {
   const { count } = await tx.sql`

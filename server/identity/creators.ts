@@ -20,6 +20,11 @@ export class Creators {
     return (await rows.selectCreatorNames(tx, [creatorId]))[0];
   }
 
+  /** Ids in order behind `after`. */
+  list(tx: Tx, after: string | undefined, limit: number): Promise<string[]> {
+    return rows.listCreatorIds(tx, after, limit);
+  }
+
   /** @returns false when there is no such creator. */
   setStatus(tx: Tx, creatorId: string, status: rows.CreatorStatus): Promise<boolean> {
     return rows.updateCreatorStatus(tx, creatorId, status);

@@ -15,6 +15,7 @@ export const purposes = [
   'adjustment',
   'clawback',
   'reversal',
+  'payout_conversion',
 ] as const;
 export type Purpose = (typeof purposes)[number];
 

@@ -10,6 +10,8 @@ export type CreatorDirectory = {
   ensure(tx: Tx, userId: string): Promise<Creator & { isNew: boolean }>;
   find(tx: Tx, userId: string): Promise<Creator | undefined>;
   findById(tx: Tx, creatorId: string): Promise<NamedCreator | undefined>;
+  /** Ids in order behind `after`. */
+  list(tx: Tx, after: string | undefined, limit: number): Promise<string[]>;
   setStatus(tx: Tx, creatorId: string, status: 'active' | 'suspended'): Promise<boolean>;
 };
 

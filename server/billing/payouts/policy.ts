@@ -18,6 +18,9 @@ export type PayoutPolicy = Readonly<{
   runDay: number;
   /** True: payouts wait for an operator's approval. */
   needsApproval: boolean;
+  /** Millionths of the smallest unit of `tokenCurrency` that a creator gets for a token he earned; 0: tokens stay tokens. */
+  tokenRateMicro: number;
+  tokenCurrency: string;
 }>;
 
 const DAY_MS = 86_400_000;
@@ -40,6 +43,8 @@ export function policyOf(config: {
   payoutTimeZone: string;
   payoutRunDay: number;
   payoutNeedsApproval: boolean;
+  payoutTokenRateMicro: number;
+  payoutTokenCurrency: string;
 }): PayoutPolicy {
   return {
     shareBps: config.payoutShareBps,
@@ -49,5 +54,7 @@ export function policyOf(config: {
     timeZone: config.payoutTimeZone,
     runDay: config.payoutRunDay,
     needsApproval: config.payoutNeedsApproval,
+    tokenRateMicro: config.payoutTokenRateMicro,
+    tokenCurrency: currencyCode(config.payoutTokenCurrency),
   };
 }

@@ -17,6 +17,7 @@ import { dueMonth, MONTH } from './month.ts';
 import { sumUp } from './month-end.ts';
 import type { CreatorDirectory } from './needs.ts';
 import { amountIn, type PayoutPolicy } from './policy.ts';
+import type { TokenEarnings } from './token-earnings.ts';
 
 const BATCH = 200;
 
@@ -27,8 +28,10 @@ type Parts = {
   clock: Clock;
   policy: PayoutPolicy;
   creators: CreatorDirectory;
-  /** Called in each creator's transaction before his lines are taken: other sources turn into earnings here. */
+  /** Called in each creator's transaction before his lines are taken. */
   beforeCreator?: (tx: Tx, creatorId: string, period: runs.Period) => Promise<void>;
+  /** Undefined where earned tokens stay tokens. */
+  tokens?: Pick<TokenEarnings, 'take' | 'isOn'> | undefined;
 };
 type Key = { creatorId: string; currency: string };
 
@@ -48,7 +51,7 @@ export class PayoutRuns {
     const run = await this.#open(month, startedBy);
     if (run.finishedAtMs !== null) return { run, made: 0 };
     let made = 0;
-    for await (const key of this.#candidates(run.endMs)) made += (await this.#makePayout(run, key)) ? 1 : 0;
+    for await (const key of this.#everybody(run.endMs)) made += (await this.#makePayout(run, key)) ? 1 : 0;
     const finished = await this.#parts.db.asService(async (tx) => {
       await runs.finishRun(tx, run.runId);
       return runs.findRun(tx, month);
@@ -56,7 +59,7 @@ export class PayoutRuns {
     return { run: finished ?? run, made };
   }
 
-  /** What `run` would make now. Writes nothing; also for a month that has not ended. */
+  /** What `run` would make now, but for tokens that it would turn into money. Writes nothing; also for a month that has not ended. */
   async preview(month: string): Promise<{ period: runs.Period; payouts: Preview[] }> {
     checkMonth(month);
     const { db, policy } = this.#parts;
@@ -126,14 +129,28 @@ export class PayoutRuns {
     }
   }
 
+  /** With those who have earned nothing but tokens, where these are money. */
+  async *#everybody(beforeMs: number): AsyncGenerator<Key> {
+    yield* this.#candidates(beforeMs);
+    const { db, creators, tokens, policy } = this.#parts;
+    for (let after: string | undefined; tokens?.isOn; ) {
+      const last = after;
+      const page = await db.asService((tx) => creators.list(tx, last, BATCH));
+      for (const creatorId of page) yield { creatorId, currency: policy.tokenCurrency };
+      after = page.at(-1);
+      if (after === undefined) break;
+    }
+  }
+
   /** @returns false when this creator's month was settled before. */
   async #makePayout(run: runs.RunRow, { creatorId, currency }: Key): Promise<boolean> {
-    const { db, clock, beforeCreator } = this.#parts;
+    const { db, clock, beforeCreator, tokens } = this.#parts;
     return db.asService(async (tx) => {
       await earnings.lockSource(tx, 'creator', `${creatorId}:${currency}`);
       const latest = await payouts.findLatestPayout(tx, creatorId, currency);
       if (latest !== undefined && latest.month >= run.month) return false;
       await beforeCreator?.(tx, creatorId, run);
+      await tokens?.take(tx, creatorId, currency, run.month, run);
       const payoutId = uuidv7(clock.now());
       const lines = await earnings.takeOpenEarnings(tx, payoutId, creatorId, currency, run.endMs);
       const sums = sumUp(latest?.closingMinor ?? 0, lines, this.#rules(currency));

@@ -17,6 +17,7 @@ import type { PayoutPolicy } from './policy.ts';
 import type { PayoutProvider } from './provider.ts';
 import { PayoutRuns } from './run.ts';
 import { Statements } from './statements.ts';
+import { TokenEarnings, type TokenLedger } from './token-earnings.ts';
 import { Transfers } from './transfers.ts';
 
 export type PayoutParts = {
@@ -28,6 +29,8 @@ export type PayoutParts = {
   cells: Pick<Cells, 'encrypt' | 'decrypt'>;
   creators: CreatorDirectory;
   policy: PayoutPolicy;
+  /** Undefined: tokens stay tokens, whatever the policy says. */
+  ledger?: TokenLedger | undefined;
   /** Undefined while the server is not connected to one: everything but being paid works. */
   provider?: { provider: PayoutProvider; returnUrl(): string } | undefined;
 };
@@ -44,7 +47,8 @@ export class PayoutService {
   constructor(parts: PayoutParts) {
     this.#parts = parts;
     this.earnings = new CreatorEarnings(parts);
-    this.runs = new PayoutRuns(parts);
+    const tokens = parts.ledger && new TokenEarnings({ ...parts, ledger: parts.ledger });
+    this.runs = new PayoutRuns({ ...parts, tokens });
     this.statements = new Statements(parts);
     if (parts.provider === undefined) return;
     this.#accounts = new PayoutAccounts({ ...parts, ...parts.provider });

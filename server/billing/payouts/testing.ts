@@ -15,6 +15,8 @@ export const policy: PayoutPolicy = {
   timeZone: 'Asia/Tokyo',
   runDay: 5,
   needsApproval: true,
+  tokenRateMicro: 0,
+  tokenCurrency: 'JPY',
 };
 
 export type PayoutHarness = Awaited<ReturnType<typeof createPayoutHarness>>;

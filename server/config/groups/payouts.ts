@@ -1,5 +1,5 @@
 /** Settings: how creators are paid. */
-import { amounts, flag, integer, timeZone } from '../setting.ts';
+import { amounts, flag, integer, oneOf, timeZone } from '../setting.ts';
 
 export const payouts = {
   payoutShareBps: integer(
@@ -41,5 +41,17 @@ export const payouts = {
   payoutNeedsApproval: flag('PAYOUT_NEEDS_APPROVAL', {
     default: true,
     says: 'Payouts wait for an operator’s approval before they are transferred.',
+  }),
+  payoutTokenRateMicro: integer(
+    'PAYOUT_TOKEN_RATE_MICRO',
+    { min: 0, max: 1_000_000_000 },
+    {
+      default: 0,
+      says: 'Money for a token that an avatar’s owner earned, in millionths of the currency’s smallest unit; 0 leaves tokens tokens.',
+    },
+  ),
+  payoutTokenCurrency: oneOf('PAYOUT_TOKEN_CURRENCY', ['JPY', 'USD', 'EUR'], {
+    default: 'JPY',
+    says: 'Currency that earned tokens are turned into.',
   }),
 } as const;
