@@ -37,6 +37,13 @@ export async function checkChains(db: Database, runner: TaskRunner): Promise<Cha
     entries += checked.entries;
     if (checked.problem !== undefined) problems.push(checked.problem);
   }
+  problems.push(...(await findWrongSums(db)));
+  return { ok: problems.length === 0, entries, problems };
+}
+
+/** Balances, and what is held and used, where they are not what entries and holds sum up to. */
+export async function findWrongSums(db: Database): Promise<ChainProblem[]> {
+  const problems: ChainProblem[] = [];
   for (const wrong of await db.asService((tx) => findBalanceMismatches(tx, MAX_PROBLEMS))) {
     const problem = `balance of ${wrong.accountId} in ${wrong.asset} is ${wrong.stored}, its entries sum up to ${wrong.entries}`;
     problems.push({ shard: null, seq: null, problem });
@@ -45,7 +52,7 @@ export async function checkChains(db: Database, runner: TaskRunner): Promise<Cha
     for (const { subject, expected, found } of await db.asService((tx) => find(tx, MAX_PROBLEMS)))
       problems.push({ shard: null, seq: null, problem: `${what} of ${subject} is ${found}, its rows say ${expected}` });
   }
-  return { ok: problems.length === 0, entries, problems };
+  return problems;
 }
 
 type Find = (tx: Tx, limit: number) => Promise<Difference[]>;

@@ -28,3 +28,10 @@ export async function putTreeNodes(tx: Tx, shard: number, nodes: readonly TreeNo
       ${nodes.map(({ hash }) => hash)}::text[]) as t (level, index, hash)
     on conflict (shard, level, index) do update set hash = excluded.hash where n.hash <> excluded.hash`;
 }
+
+/** All of a shard: one for 256 entries. */
+export async function readAllTreeNodes(tx: Tx, shard: number): Promise<TreeNode[]> {
+  const rows = await tx.sql<{ level: number; index: string; hash: string }[]>`
+    select level, index, encode(hash, 'hex') as hash from billing.ledger_tree_nodes where shard = ${shard}`;
+  return rows.map(({ level, index, hash }) => ({ level, index: Number(index), hash }));
+}

@@ -151,7 +151,7 @@ describe('a database that is not what was signed of it is signed no more', () =>
   test('written anew with right hashes, and without the checkpoints it had', async () => {
     await workshop.rewriteChain('update billing.token_ledger set token_amount = 1 where shard = :shard and seq = 2');
     await workshop.force('delete from billing.ledger_checkpoints', 'delete from billing.ledger_tree_nodes');
-    expect(await workshop.billing.verifyChain()).toMatchObject({ ok: true });
+    expect((await workshop.billing.verifyChain()).problems.filter(({ shard }) => shard !== null)).toEqual([]);
     await refused('written anew');
   });
 
