@@ -35,6 +35,7 @@ type Finished = { generation: Generation; done: Push };
 const DROP_EVERY_MS = 250;
 
 const HAND_OVER_STEP_MS = 10;
+const TURN_AGAIN_MS = 1_000;
 
 export class GenerationHub {
   readonly #parts: HubParts;
@@ -46,7 +47,10 @@ export class GenerationHub {
   readonly #finished = new Map<string, Finished>();
   readonly #handedOver = new WeakSet<Generation>();
   readonly #toDrop: string[] = [];
+  /** Answers that were lost to another gateway, whose readers are being turned to it. */
+  readonly #turning = new Map<string, Promise<void>>();
   #settle: (generation: Generation) => void = () => {};
+  #seekEnd: (generation: Generation) => Promise<void> = async () => {};
   #onIdle: (() => void)[] = [];
   #handingOver = false;
 
@@ -57,7 +61,7 @@ export class GenerationHub {
       parts.textLog,
       parts.clock,
       options.rollUpMs,
-      { written: (generation) => this.#written(generation), fenced: (generation) => this.#fenced(generation) },
+      { written: (generation) => this.#written(generation), fenced: (generation) => this.lose(generation) },
       parts,
     );
   }
@@ -65,6 +69,11 @@ export class GenerationHub {
   /** Where ended answers go; set once, since the settler announces through this hub. */
   onEnded(settle: (generation: Generation) => void): void {
     this.#settle = settle;
+  }
+
+  /** What is done for readers of an answer that was lost to another gateway, and that none writes any more. Set once. */
+  onLost(seekEnd: (generation: Generation) => Promise<void>): void {
+    this.#seekEnd = seekEnd;
   }
 
   get runningCount(): number {
@@ -227,13 +236,48 @@ export class GenerationHub {
 
   /** It was ended elsewhere. */
   forget(generation: Generation): void {
+    if (!this.#has(generation)) return;
     this.#parts.audience.endStream(generation);
     this.#forget(generation);
+  }
+
+  /** Another gateway has taken it over, because it held this one for dead. Readers here go on with what that one writes, or wrote. */
+  lose(generation: Generation): void {
+    if (!this.#has(generation)) return;
+    this.forget(generation);
+    this.#turnReaders(generation);
+  }
+
+  /** Resolves when readers of an answer that was lost have been turned to whoever writes it. */
+  async turned(generationId: string): Promise<void> {
+    await this.#turning.get(generationId);
+  }
+
+  #turnReaders(generation: Generation): void {
+    const { audience, remote, clock, log } = this.#parts;
+    if (!audience.isRead(generation.facts.conversationId)) return;
+    const turning = remote.find(generation.key).then((taken) => {
+      if (taken !== undefined) audience.restartStream(taken);
+      return taken !== undefined;
+    });
+    const again = (error: unknown) => {
+      log.warn({ error }, 'an answer that was taken over cannot be followed; trying again');
+      clock.after(TURN_AGAIN_MS, () => this.#turnReaders(generation));
+    };
+    const turned = turning.then(
+      () => void this.#turning.delete(generation.key),
+      () => void this.#turning.delete(generation.key),
+    );
+    this.#turning.set(generation.key, turned);
+    // Behind `turned`, which whoever tells of the end waits for.
+    turning.then((found) => (found ? undefined : this.#seekEnd(generation))).catch(again);
   }
 
   /** Readers anywhere may have seen more or less than the log has: they get what it has. */
   #takeOver(generation: Generation): void {
     const { remote, audience } = this.#parts;
+    const lostBefore = this.#running.get(generation.key);
+    if (lostBefore !== undefined) this.#forget(lostBefore);
     this.#register(generation);
     remote.leave(generation.key);
     remote.announceOwner(generation);
@@ -253,16 +297,6 @@ export class GenerationHub {
     this.#writer.note(generation, true);
   }
 
-  /** Another gateway has taken it over, because it held this one for dead. Readers here go on with what that one writes. */
-  #fenced(generation: Generation): void {
-    const { audience, remote, log } = this.#parts;
-    this.forget(generation);
-    remote
-      .find(generation.key)
-      .then((taken) => taken !== undefined && audience.restartStream(taken))
-      .catch((error: unknown) => log.warn({ error }, 'an answer that was taken over cannot be followed'));
-  }
-
   #written(generation: Generation): void {
     this.#parts.audience.wake(generation);
     this.#parts.remote.tellFollowers(generation);
@@ -271,9 +305,14 @@ export class GenerationHub {
     this.#settle(generation);
   }
 
+  #has(generation: Generation): boolean {
+    return this.#running.get(generation.key) === generation;
+  }
+
   #forget(generation: Generation): void {
     generation.handle?.abort();
-    if (!this.#running.delete(generation.key)) return;
+    if (!this.#has(generation)) return;
+    this.#running.delete(generation.key);
     const { conversationId, userId } = generation.facts;
     if (this.#byConversation.get(conversationId) === generation) this.#byConversation.delete(conversationId);
     const left = this.countOf(userId) - 1;

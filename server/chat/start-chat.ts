@@ -3,14 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
-import type { Push } from '../../protocol/down.ts';
 import type { Clock } from '../clock.ts';
 import type { ChatModel } from '../llm/model.ts';
 import { Audience } from './audience.ts';
 import { Continuation } from './continuation.ts';
-import { findDone } from './ended-elsewhere.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { type GatewayCall, GatewayCalls } from './gateway-calls.ts';
-import type { Generation } from './generation.ts';
 import { GenerationHub } from './hub.ts';
 import type { Billing, ChatLog, ChatMetrics, MemoryAccess, Partners, Presence, TokenMeter } from './needs.ts';
 import { Recovery } from './recovery.ts';
@@ -81,14 +79,16 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
         hub.finish(generation, done, balance);
       },
       superseded: (generation) =>
-        void announceSuperseded({ db, billing, hub }, generation).catch((error: unknown) => {
+        void elsewhere.announceSuperseded(generation).catch((error: unknown) => {
           log.warn({ error }, 'the end of an answer could not be announced');
-          hub.forget(generation);
+          hub.lose(generation);
         }),
       abandoned: (generation) => hub.forget(generation),
     },
   });
   hub.onEnded((generation) => settler.add(generation));
+  const elsewhere = new Elsewhere({ db, live, billing, hub, remote, audience, contexts });
+  hub.onLost((generation) => elsewhere.tellMissedEnd(generation));
   const turns = new Turns(
     { db, hub, audience, model, partners, memory, meter, billing, clock, log, materials, contexts },
     {
@@ -134,11 +134,11 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     async start(): Promise<void> {
       news.onNews(
         (userId, push) =>
-          void passOn({ hub, remote, audience, contexts }, userId, push).catch((error: unknown) =>
-            log.warn({ error }, 'news of another gateway were lost'),
-          ),
+          void elsewhere
+            .passOn(userId, push)
+            .catch((error: unknown) => log.warn({ error }, 'news of another gateway were lost')),
       );
-      remote.onMissedEnd((userId, push) => passOn({ hub, remote, audience, contexts }, userId, push));
+      remote.onMissedEnd((userId, push) => elsewhere.passOn(userId, push));
       await calls.start((call, from) => answerCall({ hub, remote, recovery }, call, from));
       await recovery.start();
     },
@@ -160,51 +160,8 @@ const STOP_TIMEOUT_MS = 10_000;
 /** The walk up the branch costs a look-up for each: enough for any budget of usual turns. */
 const MAX_TURNS = 100;
 
-type Engine = { hub: GenerationHub; remote: RemoteGenerations; audience: Audience };
-
-/** News of another gateway for a user who is connected here. The end of an answer comes behind its whole text. */
-async function passOn(
-  { hub, remote, audience, contexts }: Engine & { contexts: TurnContexts },
-  userId: string,
-  push: Push,
-): Promise<void> {
-  forgetContext(contexts, push);
-  if (push.type === 'chat.done') {
-    const generation = await remote.finish(push.body);
-    if (generation !== undefined) hub.keepFinished(generation, push);
-  }
-  audience.tellHere(userId, push);
-  if (push.type !== 'chat.message' || push.body.generation === null) return;
-  // An answer has begun there, and who is attached here reads along.
-  const { message, generation: begun } = push.body;
-  if (!audience.isRead(message.conversationId)) return;
-  const generation = await remote.find(begun.generationId);
-  if (generation !== undefined) audience.beginWholeStream(generation, begun.epoch);
-}
-
-/** The conversation has changed there. A turn would find out by itself, in vain once. */
-function forgetContext(contexts: TurnContexts, push: Push): void {
-  if (push.type === 'chat.message') contexts.forget(push.body.message.conversationId);
-  else if (push.type === 'chat.done' || push.type === 'chat.selected' || push.type === 'chat.conversation_deleted')
-    contexts.forget(push.body.conversationId);
-}
-
-/** Ended by somebody else; or by this gateway, with a commit that was never acknowledged. */
-async function announceSuperseded(
-  { db, billing, hub }: { db: Database; billing: Billing; hub: GenerationHub },
-  generation: Generation,
-): Promise<void> {
-  await billing.whenBooked(generation.key);
-  const { ended, balance } = await db.asService(async (tx) => ({
-    ended: await findDone(tx, billing, generation.key),
-    balance: await billing.balanceIn(tx, generation.facts.userId),
-  }));
-  if (ended?.epoch === generation.epoch) hub.finish(generation, ended.done, balance);
-  else hub.forget(generation);
-}
-
 function answerCall(
-  { hub, remote, recovery }: Omit<Engine, 'audience'> & { recovery: Recovery },
+  { hub, remote, recovery }: { hub: GenerationHub; remote: RemoteGenerations; recovery: Recovery },
   call: GatewayCall,
   from: string,
 ): boolean {

@@ -1,0 +1,93 @@
+/**
+ * What other gateways did, for users and readers who are connected to this one: news are passed on, and the end of an answer comes
+ * behind its whole text, and once, also where this gateway had been held for dead and has missed all of it.
+ */
+import type { Database } from '../../db/client.ts';
+import type { LiveStore } from '../../db/live/live-store.ts';
+import type { Push } from '../../protocol/down.ts';
+import type { Audience } from './audience.ts';
+import { findDone, findEnded } from './ended-elsewhere.ts';
+import type { Generation } from './generation.ts';
+import type { GenerationHub } from './hub.ts';
+import type { Billing } from './needs.ts';
+import type { RemoteGenerations } from './remote-generations.ts';
+import type { DoneBody } from './settler.ts';
+import type { TurnContexts } from './turn-contexts.ts';
+
+type Parts = {
+  db: Database;
+  live: Pick<LiveStore, 'readLog'>;
+  billing: Pick<Billing, 'findPaid' | 'whenBooked' | 'balanceIn'>;
+  hub: GenerationHub;
+  remote: RemoteGenerations;
+  audience: Audience;
+  contexts: TurnContexts;
+};
+
+export class Elsewhere {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** News of another gateway for a user who is connected here. */
+  async passOn(userId: string, push: Push): Promise<void> {
+    const { hub, remote, audience, contexts } = this.#parts;
+    forgetContext(contexts, push);
+    if (push.type === 'chat.done') {
+      const generation = await this.#finishHere(push.body);
+      if (hub.findFinished(push.body.generationId) !== undefined) return;
+      if (generation !== undefined) hub.keepFinished(generation, push);
+    }
+    audience.tellHere(userId, push);
+    if (push.type !== 'chat.message' || push.body.generation === null) return;
+    // An answer has begun there, and who is attached here reads along.
+    const { message, generation: begun } = push.body;
+    if (!audience.isRead(message.conversationId)) return;
+    const generation = await remote.find(begun.generationId);
+    if (generation !== undefined) audience.beginWholeStream(generation, begun.epoch);
+  }
+
+  /** An answer of this gateway was taken over, and may have ended before its readers could be turned to the new owner. */
+  async tellMissedEnd(generation: Generation): Promise<void> {
+    const { db, billing } = this.#parts;
+    await billing.whenBooked(generation.key);
+    const ended = await db.asService((tx) => findDone(tx, billing, generation.key));
+    if (ended !== undefined) await this.passOn(generation.facts.userId, { type: 'chat.done', body: ended.done });
+  }
+
+  /** Ended by somebody else; or by this gateway, with a commit that was never acknowledged. */
+  async announceSuperseded(generation: Generation): Promise<void> {
+    const { db, billing, hub } = this.#parts;
+    await billing.whenBooked(generation.key);
+    const { ended, balance } = await db.asService(async (tx) => ({
+      ended: await findDone(tx, billing, generation.key),
+      balance: await billing.balanceIn(tx, generation.facts.userId),
+    }));
+    if (ended?.epoch === generation.epoch) hub.finish(generation, ended.done, balance);
+    else hub.lose(generation);
+  }
+
+  /** Readers here have followed it to its end; or they get what stands in the log. */
+  async #finishHere(done: DoneBody): Promise<Generation | undefined> {
+    const { db, live, billing, hub, remote, audience } = this.#parts;
+    const { generationId, conversationId: id, revision } = done;
+    await hub.turned(generationId);
+    const taken = hub.find(generationId);
+    if (taken !== undefined) hub.forget(taken); // Ended before this gateway noticed that it is another's.
+    const followed = await remote.finish(done);
+    if (followed !== undefined || !audience.isRead(id) || hub.findFinished(generationId) !== undefined) return followed;
+    const ended = await db.asService((tx) => findEnded(tx, billing, live, { id, revision }, generationId));
+    if (ended === undefined || hub.findFinished(generationId) !== undefined) return undefined;
+    audience.restartStream(ended.generation);
+    return ended.generation;
+  }
+}
+
+/** The conversation has changed there. A turn would find out by itself, in vain once. */
+function forgetContext(contexts: TurnContexts, push: Push): void {
+  if (push.type === 'chat.message') contexts.forget(push.body.message.conversationId);
+  else if (push.type === 'chat.done' || push.type === 'chat.selected' || push.type === 'chat.conversation_deleted')
+    contexts.forget(push.body.conversationId);
+}

@@ -1,0 +1,3 @@
+import { takeoverContract } from './testing/takeover.contract.ts';
+
+takeoverContract('postgres');
