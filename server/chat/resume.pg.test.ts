@@ -3,6 +3,9 @@ import { uuidv7 } from '../../db/uuid.ts';
 import { type Bench, startBench, TestEngine } from './testing/engine.ts';
 import type { Reader } from './testing/reader.ts';
 
+/** Tokens of an answer that runs for as long as a test wants it to, on the slowest machine. */
+const LONG = 3_000;
+
 let bench: Bench;
 let engine: TestEngine;
 let userId: string;
@@ -11,7 +14,7 @@ let conversationId: string;
 
 beforeAll(async () => {
   bench = await startBench({ tokensPerSecond: 200 });
-  engine = new TestEngine(bench, 'resume-test');
+  engine = new TestEngine(bench, 'resume-test', { maxOutputTokens: LONG });
 });
 afterAll(() => bench.close());
 beforeEach(async () => {
@@ -23,6 +26,7 @@ beforeEach(async () => {
 
 const send = (text: string, from = reader) =>
   engine.turns.send(from.caller, { conversationId, clientMessageId: uuidv7(), text });
+const sendForLong = (text: string) => send(`[[fault huge:${LONG}]] ${text}`);
 const finalText = async () => (await engine.chat.history(reader.caller, { conversationId })).messages.at(-1)?.text;
 
 describe('a generation outlives its reader', () => {
@@ -37,7 +41,7 @@ describe('a generation outlives its reader', () => {
   });
 
   it('gives a second device the text so far and then exactly the rest', async () => {
-    const { generationId } = await send('Tell me about the harbour.');
+    const { generationId } = await sendForLong('Tell me about the harbour.');
     await reader.next('chat.delta');
     const second = engine.connect(userId);
     const { generation, resumed, messages } = await engine.chat.attach(second.caller, { conversationId });
@@ -45,13 +49,15 @@ describe('a generation outlives its reader', () => {
     expect(messages.map((message) => message.role)).toEqual(['user']);
     expect(generation?.generationId).toBe(generationId);
     second.texts.set(generationId, generation?.text ?? '');
+    await second.next('chat.delta');
+    await engine.chat.stop(second.caller, generationId);
     await second.done(generationId);
     expect(second.texts.get(generationId)).toBe(reader.texts.get(generationId));
     expect(await finalText()).toBe(reader.texts.get(generationId));
   });
 
   it('continues exactly behind `after`, again and again', async () => {
-    const { generationId } = await send('Tell me about trains at night.');
+    const { generationId } = await sendForLong('Tell me about trains at night.');
     let text = '';
     let seq = -1;
     for (let cut = 0; cut < 4; cut++) {
@@ -67,6 +73,7 @@ describe('a generation outlives its reader', () => {
     const last = engine.connect(userId);
     last.texts.set(generationId, text);
     await engine.chat.attach(last.caller, { conversationId, after: { generationId, seq } });
+    await engine.chat.stop(last.caller, generationId);
     await last.done(generationId);
     expect(last.texts.get(generationId)).toBe(reader.texts.get(generationId));
   });
@@ -107,7 +114,7 @@ describe('a generation outlives its reader', () => {
   });
 
   it('answers a place that cannot be, or an old epoch, with the whole text', async () => {
-    const { generationId } = await send('Tell me about rivers.');
+    const { generationId } = await sendForLong('Tell me about rivers.');
     await reader.next('chat.delta');
     for (const after of [
       { generationId, seq: 9_999 },
@@ -120,6 +127,7 @@ describe('a generation outlives its reader', () => {
       expect(generation?.text).not.toBe('');
       device.close();
     }
+    await engine.chat.stop(reader.caller, generationId);
     await reader.done(generationId);
   });
 

@@ -19,7 +19,8 @@ export function failoverContract(live: 'postgres' | 'redis'): void {
 
   describe('failover that continues', () => {
     it('lets the model write on behind the stored text, for readers everywhere, and charges once', async () => {
-      const dying = new TestEngine(bench, 'dying');
+      // Its answer is longer than anything that happens here may take; what the heir adds is short.
+      const dying = new TestEngine(bench, 'dying', { maxOutputTokens: 3_000 });
       await dying.engine.start();
       const userId = await bench.newUser();
       const asker = dying.connect(userId);
@@ -27,7 +28,7 @@ export function failoverContract(live: 'postgres' | 'redis'): void {
       const { conversationId } = await dying.chat.open(asker.caller, { avatarId, kind: 'conversation' });
       const witness = heir.connect(userId);
       await heir.engine.news.ready(userId);
-      const text = 'Tell me a story of the sea and of the people who live by it.';
+      const text = '[[fault huge:3000]] Tell me a story of the sea and of the people who live by it.';
       const { generationId } = await dying.turns.send(asker.caller, {
         conversationId,
         clientMessageId: uuidv7(),
@@ -60,13 +61,13 @@ export function failoverContract(live: 'postgres' | 'redis'): void {
     });
 
     it('goes on elsewhere when a gateway stops in order', async () => {
-      const leaving = new TestEngine(bench, 'leaving', { failover: 'continue' });
+      const leaving = new TestEngine(bench, 'leaving', { failover: 'continue', maxOutputTokens: 3_000 });
       await leaving.engine.start();
       const userId = await bench.newUser();
       const asker = leaving.connect(userId);
       const avatarId = await bench.newAvatar(userId);
       const { conversationId } = await leaving.chat.open(asker.caller, { avatarId, kind: 'conversation' });
-      const text = 'Tell me about the harbour, and about everybody who walks there.';
+      const text = '[[fault huge:3000]] Tell me about the harbour, and about everybody who walks there.';
       const command = { conversationId, clientMessageId: uuidv7(), text };
       const { generationId } = await leaving.turns.send(asker.caller, command);
       const piece = await asker.next('chat.delta', (body) => body.seq >= 2);
