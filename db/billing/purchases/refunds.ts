@@ -96,3 +96,11 @@ export async function sumUnsent(tx: Tx, purchaseId: string): Promise<number> {
     select coalesce(sum(amount_minor), 0) as total from billing.refunds where purchase_id = ${purchaseId} and status = 'requested'`;
   return Number(row?.total ?? 0);
 }
+
+/** Refunds that have been asked for and have not reached the provider for so long. */
+export async function countOverdueRefunds(tx: Tx, afterS: number): Promise<number> {
+  const [row] = await tx.sql<{ count: string }[]>`
+    select count(*) as count from billing.refunds
+    where status = 'requested' and created_at < now() - make_interval(secs => ${afterS})`;
+  return Number(row?.count ?? 0);
+}

@@ -81,3 +81,11 @@ export async function databaseNow(tx: Tx): Promise<Date> {
   if (row === undefined) throw new Error('The database has no clock.');
   return row.now;
 }
+
+/** Events that should have been dealt with by now: how many, and since when the oldest of them waits. */
+export async function countOverdueEvents(tx: Tx, afterS: number): Promise<{ count: number; oldest: Date | null }> {
+  const [row] = await tx.sql<{ count: string; oldest: Date | null }[]>`
+    select count(*) as count, min(received_at) as oldest from billing.provider_events
+    where processed_at is null and received_at < now() - make_interval(secs => ${afterS})`;
+  return { count: Number(row?.count ?? 0), oldest: row?.oldest ?? null };
+}

@@ -38,6 +38,11 @@ export const RefundRecord = Type.Object({
 export type RefundRecord = Static<typeof RefundRecord>;
 
 export const PurchaseCheck = Type.Object({
+  overdue: Type.Object({
+    events: Type.Integer({ description: 'Events of the provider that wait for more than five minutes.' }),
+    oldestEventAt: Nullable(Timestamp),
+    refunds: Type.Integer({ description: 'Refunds that have not reached the provider for so long.' }),
+  }),
   purchases: Type.Array(Type.Object({ purchaseId: Uuid, problem: Type.String() })),
   tickets: Type.Array(
     Type.Object({ userId: Uuid, stored: Nullable(Type.Integer()), transactions: Nullable(Type.Integer()) }),

@@ -64,11 +64,16 @@ export function purchaseAdminCalls(purchases: PurchaseService, tickets: Tickets)
       method: 'GET',
       path: '/admin/purchases/check',
       action: 'purchases.check',
-      says: 'Compares purchases with payments and ticket balances with their transactions; empty lists when all agree.',
+      says: 'Compares purchases with payments and ticket balances with their transactions, and says what waits for too long; empty lists and zeros when all is well.',
       reply: shapes.PurchaseCheck,
       async run() {
-        const [faults, mismatches] = await Promise.all([purchases.verify(), tickets.verify()]);
-        return adminReply({ purchases: faults, tickets: mismatches } satisfies shapes.PurchaseCheck);
+        const [faults, mismatches, late] = await Promise.all([
+          purchases.verify(),
+          tickets.verify(),
+          purchases.overdue(),
+        ]);
+        const overdue = { ...late, oldestEventAt: late.oldestEventAt?.toISOString() ?? null };
+        return adminReply({ purchases: faults, tickets: mismatches, overdue } satisfies shapes.PurchaseCheck);
       },
     },
   ];

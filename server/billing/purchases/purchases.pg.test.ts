@@ -233,6 +233,35 @@ describe('people see their own', () => {
     expect(await h.money.purchases.methods(userId)).toMatchObject([{ brand: 'visa', last4: '4242', isDefault: true }]);
   });
 
+  test('and write nothing at all, not even to their own', async () => {
+    await buy('tickets', 'tickets_5');
+    const attempts = [
+      `insert into billing.ticket_transactions (id, user_id, type, amount, idempotency_key) values (gen_random_uuid(), '${userId}', 'grant', 9, 'x')`,
+      `insert into billing.user_entitlements (id, user_id, entitlement_type, entitlement_id, source) values (gen_random_uuid(), '${userId}', 'pack', 'p', 'grant')`,
+      `insert into billing.provider_events (provider, event_id, type, created_at) values ('stripe', 'evt_x', 'x', now())`,
+      `delete from billing.ticket_transactions`,
+      `delete from billing.purchases`,
+      `update billing.purchases set user_id = gen_random_uuid()`,
+    ];
+    for (const attempt of attempts)
+      await expect(h.test.database.asUser(userId, (tx) => tx.sql.unsafe(attempt))).rejects.toMatchObject({
+        code: '42501',
+      });
+    const changes = [
+      'update billing.user_ticket_balances set balance = 100',
+      'update billing.purchases set units_revoked = 0, revision = 9',
+      `update billing.payments set status = 'succeeded'`,
+      'update billing.addons set price_minor = 1',
+      'delete from billing.provider_events',
+    ];
+    for (const change of changes)
+      expect([change, (await h.test.database.asUser(userId, (tx) => tx.sql.unsafe(change))).count]).toEqual([
+        change,
+        0,
+      ]);
+    expect(await tickets()).toBe(5);
+  });
+
   test('a card that is taken away at the provider is gone here', async () => {
     await buy('tickets', 'tickets_5');
     const [method] = await h.money.purchases.methods(userId);

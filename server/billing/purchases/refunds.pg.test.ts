@@ -160,5 +160,16 @@ test('operators search, refund and check over their interface; others see nothin
   await expect(run('purchases.refund', randomUUID(), { body })).rejects.toMatchObject({
     code: 'billing.purchase_not_found',
   });
-  expect(await run('purchases.check', '', {})).toMatchObject({ body: { tickets: [] } });
+  expect(await run('purchases.check', '', {})).toMatchObject({
+    body: { tickets: [], overdue: { events: 0, oldestEventAt: null, refunds: 0 } },
+  });
+  await h.test.database.asService(
+    (
+      tx,
+    ) => tx.sql`insert into billing.provider_events (provider, event_id, type, subject_kind, subject_id, created_at, received_at)
+      values ('stripe', 'evt_old', 'invoice.paid', 'invoice', 'in_old', now(), now() - interval '1 hour')`,
+  );
+  expect(await run('purchases.check', '', {})).toMatchObject({
+    body: { overdue: { events: 1, oldestEventAt: expect.any(String) } },
+  });
 });

@@ -9,7 +9,9 @@ import {
   type PurchaseRow,
   type PurchaseSearch,
 } from '../../../db/billing/purchases/purchases.ts';
+import { countOverdueRefunds } from '../../../db/billing/purchases/refunds.ts';
 import type { MethodRow } from '../../../db/billing/stripe/customers.ts';
+import { countOverdueEvents } from '../../../db/billing/stripe/events.ts';
 import type { Database } from '../../../db/client.ts';
 import { AppError } from '../../errors.ts';
 import type { Checkout, CheckoutRequest, Checkouts } from './checkout.ts';
@@ -35,6 +37,7 @@ export type Buying = {
 export type OfferOf = Offer & Pick<ProductType, 'type' | 'unit' | 'maxQuantity'>;
 
 const REPORT_ROWS = 100;
+const OVERDUE_S = 300;
 /** Anybody may call the address that people come back to. */
 const MAX_LOOKS = 20;
 
@@ -137,6 +140,17 @@ export class PurchaseService {
     look()
       .catch((error: unknown) => this.#log.warn({ error, paymentId }, 'a payment could not be looked at'))
       .finally(() => this.#lookedAt.delete(paymentId));
+  }
+
+  /** What the provider has told, or was asked for, and what has not been dealt with although there was time. */
+  overdue(): Promise<{ events: number; oldestEventAt: Date | null; refunds: number }> {
+    return this.#db.asService(async (tx) => {
+      const [events, refunds] = await Promise.all([
+        countOverdueEvents(tx, OVERDUE_S),
+        countOverdueRefunds(tx, OVERDUE_S),
+      ]);
+      return { events: events.count, oldestEventAt: events.oldest, refunds };
+    });
   }
 
   /** Purchases that do not agree with their payments. Empty when all do. */
