@@ -1,0 +1,119 @@
+/** Plans bought, changed, renewed and paid back through the offline provider: the whole way, with the real SDK. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createMoneyHarness, type MoneyHarness } from '../purchases/testing.ts';
+import { openPlans, type Plans } from './open-plans.ts';
+
+let h: MoneyHarness;
+let plans: Plans;
+const silent = { info() {}, warn() {}, error() {} };
+
+beforeAll(async () => {
+  h = await createMoneyHarness();
+  const { money, billing, test: harness } = h;
+  const tell = (userId: string, push: MoneyHarness['pushes'][number]['push']) => void h.pushes.push({ userId, push });
+  plans = openPlans({ db: harness.database, billing, money, atCap: 'stop', log: silent, tell });
+});
+afterAll(async () => {
+  await plans.close();
+  await h.close();
+});
+
+const [PRO, BUSINESS] = [3_000_000, 15_000_000];
+async function granted(userId: string): Promise<number> {
+  const [row] = await h.test.database.asService(
+    (tx) => tx.sql<{ balance: string }[]>`
+      select b.balance from billing.accounts a join billing.account_balances b on b.account_id = a.id
+      where a.owner_id = ${userId} and b.asset = 'token'`,
+  );
+  return Number(row?.balance ?? 0);
+}
+async function subscribe(planId: string): Promise<string> {
+  const userId = await h.newUser();
+  const checkout = await h.checkout(userId, 'plan', planId);
+  await h.pay(checkout);
+  await h.deliverAll();
+  return userId;
+}
+
+test('000-R3, 000-R4, 000-R15: a plan is bought by a checkout, and each period is a purchase', async () => {
+  const userId = await subscribe('pro');
+  expect(await plans.service.subscription(userId)).toMatchObject({ planId: 'pro', status: 'active', avatarLimit: 30 });
+  expect(await plans.service.maxAvatars(userId)).toBe(30);
+  expect(await granted(userId)).toBe(PRO);
+  const { rows } = await h.money.purchases.page(userId, undefined, 10);
+  expect(rows).toMatchObject([{ type: 'plan', itemId: 'pro', amountMinor: 1480, currency: 'jpy', status: 'paid' }]);
+  await expect(h.checkout(userId, 'plan', 'business')).rejects.toMatchObject({ code: 'billing.already_subscribed' });
+  expect((await h.money.purchases.offers(userId)).filter(({ type }) => type === 'plan').map(({ id }) => id)).toEqual([
+    'pro',
+    'business',
+  ]);
+  await expect(h.checkout(await h.newUser(), 'plan', 'free')).rejects.toMatchObject({
+    code: 'billing.product_not_found',
+  });
+});
+
+test('a greater plan is charged with the difference and begins at once; a smaller one, and the end, follow the period', async () => {
+  const userId = await subscribe('pro');
+  expect(await plans.service.changePlan(userId, 'business')).toMatchObject({ planId: 'business', scheduled: null });
+  await h.deliverAll();
+  expect(await granted(userId)).toBe(BUSINESS);
+  expect(await plans.service.changePlan(userId, 'pro')).toMatchObject({
+    planId: 'business',
+    scheduled: { planId: 'pro' },
+  });
+  expect(await plans.service.setCancel(userId, true)).toMatchObject({
+    planId: 'business',
+    scheduled: { planId: 'free' },
+  });
+  expect(await plans.service.setCancel(userId, false)).toMatchObject({
+    planId: 'business',
+    scheduled: { planId: 'pro' },
+  });
+  await h.deliverAll();
+  expect(await plans.service.subscription(userId)).toMatchObject({ planId: 'business', scheduled: { planId: 'pro' } });
+  expect(await granted(userId)).toBe(BUSINESS);
+});
+
+test('two checkouts that are both paid: the second gives nothing, ends, and its money goes back', async () => {
+  const userId = await h.newUser();
+  const checkouts = [await h.checkout(userId, 'plan', 'pro'), await h.checkout(userId, 'plan', 'business')];
+  for (const checkout of checkouts) await h.pay(checkout);
+  await h.deliverAll();
+  await h.deliverAll();
+  await h.money.purchases.buying.refunds.sendDue();
+  await h.deliverAll();
+  const { rows } = await h.money.purchases.page(userId, undefined, 10);
+  expect(rows.map(({ status }) => status).sort()).toEqual(['paid', 'refunded']);
+  const kept = rows.find(({ status }) => status === 'paid');
+  expect(await plans.service.subscription(userId)).toMatchObject({ planId: kept?.itemId, status: 'active' });
+  expect(await granted(userId)).toBe(kept?.itemId === 'pro' ? PRO : BUSINESS);
+});
+
+test('money that goes back takes the tokens of its period and the plan with it, and ends the subscription', async () => {
+  const userId = await subscribe('pro');
+  const { rows } = await h.money.purchases.page(userId, undefined, 10);
+  const purchaseId = rows[0]?.id ?? '';
+  const [requestKey, reason] = ['refund-0001', 'asked for it'];
+  await h.money.purchases.buying.refunds.request({
+    purchaseId,
+    amountMinor: undefined,
+    reason,
+    requestKey,
+    requestedBy: userId,
+  });
+  await h.deliverAll();
+  expect(await granted(userId)).toBe(0);
+  expect(await plans.service.subscription(userId)).toMatchObject({ planId: 'free', status: 'free' });
+  await plans.subscriptions.lookAfter();
+  await h.deliverAll();
+  const [row] = await h.test.database.asService(
+    (tx) =>
+      tx.sql`select status, revoked_at is not null as revoked from billing.subscriptions where user_id = ${userId}`,
+  );
+  expect(row).toMatchObject({ status: 'canceled', revoked: true });
+  // He may begin again.
+  await h.pay(await h.checkout(userId, 'plan', 'pro'));
+  await h.deliverAll();
+  expect(await plans.service.subscription(userId)).toMatchObject({ planId: 'pro', status: 'active' });
+  expect(await granted(userId)).toBe(PRO);
+});
