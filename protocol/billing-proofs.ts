@@ -3,9 +3,9 @@ import Type, { type Static } from 'typebox';
 import { defineUp } from './define.ts';
 import { Hash, Nullable, Uuid } from './primitives.ts';
 
-const Shard = Type.Integer({ minimum: 0, maximum: 7, description: 'Chain of the ledger.' });
+export const Shard = Type.Integer({ minimum: 0, maximum: 7, description: 'Chain of the ledger.' });
 const Seq = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Place in the chain, from 1.' });
-const Size = Type.Integer({ minimum: 1, description: 'Entries that the tree has.' });
+export const Size = Type.Integer({ minimum: 1, description: 'Entries that the tree has.' });
 const Path = Type.Array(Hash, { description: 'Hashes of RFC 6962, from the leaf up.' });
 const Note = Type.String({ description: 'A signed checkpoint: C2SP tlog-checkpoint in a signed note.' });
 

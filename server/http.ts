@@ -56,6 +56,8 @@ export type Route = {
   body?: TSchema;
   /** One sentence for the docs. */
   says: string;
+  /** What may stand behind the question mark, for the docs; `handle` checks it. */
+  query?: Readonly<Record<string, { says: string; required?: boolean; schema: TSchema }>>;
   /** Schema of the successful JSON reply, for the docs. */
   reply?: TSchema;
   errors: readonly ErrorCode[];

@@ -2,13 +2,12 @@
  * What the workers' tasks cost: retrieval against reading the vectors once, metering, hashing and embedding per second, and the
  * way to a worker and back. `node loadtest/micro/workers.ts [--quick]` prints a table; `measureWorkers` gives the figures.
  */
-import { randomUUID } from 'node:crypto';
-import { genesisHash, hashEntries, SHARDS, shardOf } from '../../workers/billing/hash-entries.ts';
+import { genesisHash, hashEntries, SHARDS } from '../../workers/billing/hash-entries.ts';
 import { meterTokens } from '../../workers/billing/meter-tokens.ts';
 import { embedTexts } from '../../workers/memory/embed-text.ts';
 import { retrieve } from '../../workers/memory/retrieve.ts';
 import { WorkerPool } from '../../workers/pool.ts';
-import type { LedgerDraft } from '../../workers/tasks.ts';
+import { settledAnswer } from './ledger-verify.ts';
 
 export type WorkerFigures = {
   retrieval: RetrievalFigures;
@@ -117,33 +116,11 @@ function measureMetering(messages: number): WorkerFigures['meteredPerS'] {
 }
 
 function measureHashing(batches: number): number {
-  const drafts = Array.from({ length: 1_000 }, (_, index) => draft(index));
+  const drafts = Array.from({ length: 1_000 }, (_, index) => settledAnswer(index));
   const heads = Array.from({ length: SHARDS }, (_, shard) => ({ shard, seq: 0, hash: genesisHash(shard) }));
   hashEntries(heads, drafts);
   const [hashed, tookMs] = timed(() => sumOf(Array.from({ length: batches }, () => hashEntries(heads, drafts).length)));
   return (hashed / tookMs) * 1_000;
-}
-
-function draft(index: number): LedgerDraft {
-  const fromAccount = randomUUID();
-  const generationId = randomUUID();
-  return {
-    entryId: randomUUID(),
-    shard: shardOf(fromAccount),
-    fromAccount,
-    toAccount: randomUUID(),
-    asset: 'token',
-    tokenAmount: 100 + index,
-    unitPriceMicro: 0,
-    purpose: 'generation',
-    status: 'settled',
-    reversesId: null,
-    conversationId: randomUUID(),
-    messageId: randomUUID(),
-    generationId,
-    idempotencyKey: `generation:${generationId}`,
-    createdAtMs: 1_767_225_600_000 + index,
-  };
 }
 
 function measureEmbedding(texts: number): number {

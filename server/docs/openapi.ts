@@ -67,8 +67,16 @@ function operation(route: Route): Json {
 
 function parameters(route: Route): Json {
   const names = [...route.path.matchAll(/:([^/]+)/g)].map(([, name]) => name);
-  if (names.length === 0) return {};
-  return { parameters: names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })) };
+  const inPath = names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+  const inQuery = Object.entries(route.query ?? {}).map(([name, { says, required = false, schema }]) => ({
+    name,
+    in: 'query',
+    required,
+    description: says,
+    schema: plain(schema),
+  }));
+  const all = [...inPath, ...inQuery];
+  return all.length === 0 ? {} : { parameters: all };
 }
 
 /** Errors that any route of its kind can answer with, beside its own. */

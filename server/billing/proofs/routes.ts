@@ -1,7 +1,7 @@
 /** `/ledger/…`: checkpoints, proofs and verifier keys, for everybody. Parameters in, service, reply out. */
 import { createHash } from 'node:crypto';
 import type { LiveStore } from '../../../db/live/live-store.ts';
-import { ConsistencyProof, InclusionProof } from '../../../protocol/billing-proofs.ts';
+import { ConsistencyProof, InclusionProof, Shard, Size } from '../../../protocol/billing-proofs.ts';
 import { SHARDS } from '../../../workers/billing/hash-entries.ts';
 import { AppError } from '../../errors.ts';
 import type { HttpReply, HttpRequest, Route } from '../../http.ts';
@@ -16,6 +16,8 @@ type Parts = {
 };
 
 const errors = ['protocol.invalid_body', 'protocol.rate_limited', 'billing.proof_pending'] as const;
+
+const shardQuery = { says: 'Chain of the ledger.', required: true, schema: Shard } as const;
 
 export function proofRoutes(parts: Parts): Route[] {
   const { proofs } = parts;
@@ -45,7 +47,12 @@ export function proofRoutes(parts: Parts): Route[] {
     {
       method: 'GET',
       path: '/ledger/proof/inclusion',
-      says: 'That an entry is in the tree of a size: `?shard=&seq=` and, if another than the last signed one is meant, `&size=`.',
+      says: 'That an entry is in the tree of a size, by hashes alone.',
+      query: {
+        shard: shardQuery,
+        seq: { says: 'Place of the entry in its chain, from 1.', required: true, schema: Size },
+        size: { says: 'Entries of the tree; those of the last checkpoint by default.', schema: Size },
+      },
       reply: InclusionProof,
       errors,
       handle: limited(async ({ query }) =>
@@ -55,7 +62,12 @@ export function proofRoutes(parts: Parts): Route[] {
     {
       method: 'GET',
       path: '/ledger/proof/consistency',
-      says: 'That the tree of a size begins with that of a smaller one: `?shard=&from=` and, if another than the last signed one is meant, `&to=`.',
+      says: 'That a tree begins with the whole of a smaller one, by hashes alone.',
+      query: {
+        shard: shardQuery,
+        from: { says: 'Entries of the smaller tree.', required: true, schema: Size },
+        to: { says: 'Entries of the larger one; those of the last checkpoint by default.', schema: Size },
+      },
       reply: ConsistencyProof,
       errors,
       handle: limited(async ({ query }) =>
