@@ -9,7 +9,7 @@ import { upFrames } from './up.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 
 /** What `PROTOCOL_VERSION` stands for. */
-const PINNED = { version: '1.0', hash: '9329949af07fced1aef237e7bd9469a56bb0f7f0a4b9c817cbbe227511cfdb06' };
+const PINNED = { version: '1.0', hash: 'e8dd2f06f8dd1a12951bb51ed5e56c9a708954bbccd54f3ae96772dae62b3b06' };
 
 /** Texts for people may change freely; everything else is the contract. */
 function withoutTexts(key: string, value: unknown): unknown {

@@ -164,6 +164,7 @@ function chores({ identity, billing, plans, hub, money, payouts }: Services, gat
       },
     },
     { name: 'payouts', everyMs: 10 * MINUTE_MS, work: () => payouts.work() },
+    { name: 'answers to requests', everyMs: 60 * MINUTE_MS, work: async () => void (await billing.once.dropExpired()) },
     { name: 'expired sessions', everyMs: 60 * MINUTE_MS, work: () => identity.sweep() },
     {
       // News of an ended session may be lost between gateways; its sockets must not outlive it for long.

@@ -6,13 +6,14 @@ import { inspectionCalls } from './inspection/admin.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import { reconciliationCalls } from './reconciliation/admin.ts';
 import { type ReconciliationCheck, reconcile } from './reconciliation/report.ts';
+import { Once } from './requests/once.ts';
 import { reversalCalls } from './reversals/admin.ts';
 import { Reversals } from './reversals/reversals.ts';
 
 type Parts = Readonly<{
   db: Database;
   clock: Clock;
-  ledger: Pick<Ledger, 'enqueue' | 'settled'>;
+  ledger: Pick<Ledger, 'enqueue' | 'settled' | 'accountOf'>;
   /** What one operator may take back alone within a day. */
   reversalLimitTokens: number;
   /** Of other parts of billing, for the report. */
@@ -22,7 +23,9 @@ type Parts = Readonly<{
 export function billingAdminCalls({ db, clock, ledger, reversalLimitTokens, checks }: Parts): AdminCall[] {
   return [
     ...inspectionCalls(db),
-    ...reversalCalls(new Reversals({ db, clock, ledger, limitTokens: reversalLimitTokens })),
+    ...reversalCalls(
+      new Reversals({ db, clock, ledger, once: new Once(db, ledger), limitTokens: reversalLimitTokens }),
+    ),
     ...reconciliationCalls(() => reconcile(db, clock, checks)),
   ];
 }

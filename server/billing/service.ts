@@ -24,6 +24,7 @@ import { type ChainReport, checkChains } from './chain-check.ts';
 import { extend, hold, release, releaseExpired, takeHolds } from './holds/holds.ts';
 import { Ledger, type LedgerParts } from './ledger/ledger.ts';
 import { EntryRefused, type PendingRef } from './ledger/movement.ts';
+import { Once } from './requests/once.ts';
 import {
   addonKey,
   billableOf,
@@ -53,6 +54,8 @@ export type BillingOptions = {
 
 export class BillingService {
   readonly ledger: Ledger;
+  /** Commands that are answered once by account and key. */
+  readonly once: Once;
   readonly #db: Database;
   readonly #runner: TaskRunner;
   readonly #clock: Clock;
@@ -71,6 +74,7 @@ export class BillingService {
     this.#clock = clock;
     this.#signUpGrantTokens = options.signUpGrantTokens;
     this.#free = options.mode === 'free';
+    this.once = new Once(db, { accountOf: (tx, userId) => this.ledger.accountOf(tx, userId) });
     this.ledger = new Ledger({ db, runner, clock, log: silent, ...ledger });
   }
 

@@ -14,6 +14,14 @@ export type ReasonCode = Static<typeof ReasonCode>;
 
 export const RequestReversal = Type.Object({
   entryId: Uuid,
+  requestKey: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description:
+        'Made up by the client. The same request with the same key gets the first answer again, for seven days.',
+    }),
+  ),
   reasonCode: ReasonCode,
   reason: Type.String({
     minLength: 3,

@@ -30,7 +30,12 @@ export function reversalCalls(reversals: Reversals): AdminCall[] {
       says: 'Takes an entry of the ledger back. Booked at once up to the limit that an operator has alone; else another one has to agree.',
       body: RequestReversal,
       reply: Reversal,
-      errors: ['billing.entry_not_found', 'billing.not_reversible', 'billing.already_reversed'],
+      errors: [
+        'billing.entry_not_found',
+        'billing.not_reversible',
+        'billing.already_reversed',
+        'billing.idempotency_conflict',
+      ],
       note: ({ body }) => {
         const { entryId, reasonCode } = body as RequestReversal;
         return { entryId, reasonCode };

@@ -173,6 +173,19 @@ describe('taking an entry back', () => {
     expect(both.map(({ needsSecond }) => needsSecond).sort()).toEqual([false, true]);
   });
 
+  test('the same request with its key is done once, and answered as the first time', async () => {
+    const entryId = await answer(who(person).userId, 5);
+    const body = { entryId, reasonCode: 'outage', reason: 'It never came.', requestKey: randomUUID() };
+    const [first, ...again] = await Promise.all(
+      [1, 2, 3].map(() => call(who(two), 'POST', '/admin/ledger/reversals', body) as Promise<{ booked: unknown }>),
+    );
+    expect(first?.booked).toMatchObject({ seq: expect.any(Number) });
+    expect(again).toEqual([first, first]);
+    await expect(
+      call(who(two), 'POST', '/admin/ledger/reversals', { ...body, reason: 'Another one.' }),
+    ).rejects.toMatchObject({ code: 'billing.idempotency_conflict' });
+  });
+
   test('nobody decides about his own account', async () => {
     clock.advance(86_400_001);
     const own = await answer(who(one).userId, 10);

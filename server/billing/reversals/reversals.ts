@@ -21,12 +21,16 @@ import type { Clock } from '../../clock.ts';
 import { AppError } from '../../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { PendingRef } from '../ledger/movement.ts';
+import type { Once } from '../requests/once.ts';
 import type { RequestReversal, Reversal, ReversalPage } from './admin-shapes.ts';
 
+/** Plain, so that it can be stored as the answer to a request. */
+type Requested = { row: ReversalRow; refs: PendingRef[] };
 type Parts = Readonly<{
   db: Database;
   clock: Clock;
   ledger: Pick<Ledger, 'enqueue' | 'settled'>;
+  once: Pick<Once, 'inTransaction'>;
   /** What one operator may take back alone within a day. */
   limitTokens: number;
 }>;
@@ -44,34 +48,42 @@ export class Reversals {
 
   /**
    * Books at once what the operator may take back alone; else it waits for another one.
-   * @throws AppError `billing.entry_not_found`, `billing.not_reversible`, `billing.already_reversed`.
+   * @throws AppError `billing.entry_not_found`, `billing.not_reversible`, `billing.already_reversed`,
+   *   `billing.idempotency_conflict`.
    */
-  async request(operatorId: string, { entryId, reasonCode, reason }: RequestReversal): Promise<Reversal> {
-    const { db, clock, limitTokens } = this.#parts;
-    const nowMs = clock.now();
-    const { row, refs } = await db.asService(async (tx) => {
-      await lockRequester(tx, operatorId);
-      const entry = await getReversible(tx, entryId);
-      const alone = (await sumAlone(tx, operatorId, nowMs - DAY_MS)) + entry.tokenAmount;
-      const needsSecond = alone > limitTokens || entry.userIds.includes(operatorId);
-      const row: ReversalRow = {
-        reversalId: uuidv7(nowMs),
-        entryId,
-        asset: entry.asset,
-        tokenAmount: entry.tokenAmount,
-        reasonCode,
-        reason,
-        needsSecond,
-        state: needsSecond ? 'waiting' : 'approved',
-        requestedBy: operatorId,
-        requestedAtMs: nowMs,
-        decidedBy: needsSecond ? null : operatorId,
-        decidedAtMs: needsSecond ? null : nowMs,
-      };
-      if (!(await insertReversal(tx, row))) throw new AppError('billing.already_reversed');
-      return { row, refs: needsSecond ? [] : await this.#enqueue(tx, row, entry) };
-    });
+  async request(operatorId: string, wish: RequestReversal): Promise<Reversal> {
+    const { db, once } = this.#parts;
+    const { requestKey: key, ...request } = wish;
+    const act = (tx: Tx) => this.#request(tx, operatorId, request);
+    const of = { userId: operatorId, command: 'reversals.request', request };
+    const { row, refs } =
+      key === undefined ? await db.asService(act) : (await once.inTransaction({ ...of, key }, act)).answer;
     return this.#booked(row, refs);
+  }
+
+  async #request(tx: Tx, operatorId: string, { entryId, reasonCode, reason }: RequestReversal): Promise<Requested> {
+    const { clock, limitTokens } = this.#parts;
+    const nowMs = clock.now();
+    await lockRequester(tx, operatorId);
+    const entry = await getReversible(tx, entryId);
+    const alone = (await sumAlone(tx, operatorId, nowMs - DAY_MS)) + entry.tokenAmount;
+    const needsSecond = alone > limitTokens || entry.userIds.includes(operatorId);
+    const row: ReversalRow = {
+      reversalId: uuidv7(nowMs),
+      entryId,
+      asset: entry.asset,
+      tokenAmount: entry.tokenAmount,
+      reasonCode,
+      reason,
+      needsSecond,
+      state: needsSecond ? 'waiting' : 'approved',
+      requestedBy: operatorId,
+      requestedAtMs: nowMs,
+      decidedBy: needsSecond ? null : operatorId,
+      decidedAtMs: needsSecond ? null : nowMs,
+    };
+    if (!(await insertReversal(tx, row))) throw new AppError('billing.already_reversed');
+    return { row, refs: needsSecond ? [] : await this.#enqueue(tx, row, entry) };
   }
 
   /**
