@@ -5,6 +5,7 @@ import { startConnectionState } from './connection/store.ts';
 import { startPresence } from './devices/store.ts';
 import { startLanguage } from './i18n/translate.ts';
 import { startMoneyNews } from './money/store.ts';
+import { startPlanNews } from './plans/store.ts';
 import { startRouter } from './router.ts';
 import { start } from './start.ts';
 import { startTheme } from './theme/theme.ts';
@@ -28,6 +29,7 @@ startConnectionState();
 startPresence();
 startBalanceNews();
 startMoneyNews();
+startPlanNews();
 void start();
 
 const root = document.getElementById('app');

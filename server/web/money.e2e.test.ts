@@ -74,6 +74,32 @@ describe.skipIf(chromiumPath === undefined)('tokens and money', { timeout: 60_00
     await page.waitForURL(/\/p\/session\//);
   });
 
+  it('puts a person on a plan, and lets him say what happens at its cap and end (000-R3, 000-R4)', async () => {
+    const page = await open();
+    await signUp(page);
+    await page.goto('/plan');
+    const mine = panel(page, 'Your plan');
+    await mine.getByText('Free', { exact: true }).waitFor();
+    await mine.getByRole('radio', { name: 'Go on with bought tokens' }).check();
+    await page.getByText('Saved.').waitFor();
+    await page.getByRole('button', { name: /^Choose the plan Pro/ }).click();
+    await pay(page);
+    await mine.getByText('Pro', { exact: true }).waitFor();
+    await expect.poll(() => mine.getByRole('radio', { name: 'Go on with bought tokens' }).isChecked()).toBe(true);
+    await mine.scrollIntoViewIfNeeded();
+    await keepPicture(page, 'plan-pro-light');
+    expect(await findFlaws(page)).toEqual([]);
+    await mine.getByRole('button', { name: 'End the plan' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'End the plan' }).click();
+    await mine.getByText(/^Free follows on/).waitFor();
+    await keepPicture(page, 'plan-ending-light');
+    await mine.getByRole('button', { name: 'Keep the plan after all' }).click();
+    await mine.getByRole('button', { name: 'End the plan' }).waitFor();
+    await page.getByRole('button', { name: /^Choose the plan Business/ }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Choose' }).click();
+    await mine.getByText('Business', { exact: true }).waitFor();
+  });
+
   it('comes back from a checkout that was left, with nothing bought', async () => {
     const page = await open();
     await signUp(page);
