@@ -1,4 +1,4 @@
-/** (6) What the CPU tasks do in a second, and retrieval beside reading the same vectors once. Measured after everything else has stopped. */
+/** (7) What the CPU tasks do in a second, and retrieval beside reading the same vectors once. Measured after everything else has stopped. */
 import { measureLedger } from '../../micro/ledger-verify.ts';
 import { measureWorkers as measureTasks } from '../../micro/workers.ts';
 import type { Row } from '../report.ts';
