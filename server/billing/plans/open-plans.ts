@@ -58,6 +58,7 @@ export function openPlans({ db, billing, money, atCap, tell, log }: Parts) {
         );
     },
     async close(): Promise<void> {
+      service.stop();
       await starting;
       await warnings.idle();
     },

@@ -27,6 +27,7 @@ const AT_ONCE = 200;
 
 export class PlanService {
   readonly #parts: Parts;
+  #stopped = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -94,6 +95,7 @@ export class PlanService {
     const { db } = this.#parts;
     let done = 0;
     for (;;) {
+      if (this.#stopped) return done;
       const due = await db.asService(async (tx) => listDue(tx, await instantOf(tx, at), AT_ONCE));
       done += await this.#settleAll(due, at);
       if (due.length < AT_ONCE) return done;
@@ -104,15 +106,22 @@ export class PlanService {
   async settleMissing(): Promise<number> {
     let done = 0;
     for (;;) {
+      if (this.#stopped) return done;
       const missing = await this.#parts.db.asService((tx) => listWithout(tx, AT_ONCE));
       done += await this.#settleAll(missing, undefined);
       if (missing.length < AT_ONCE) return done;
     }
   }
 
+  /** Chores that are under way end with the person they are at. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   async #settleAll(userIds: readonly string[], at: Date | undefined): Promise<number> {
     let failed = 0;
     for (const userId of userIds) {
+      if (this.#stopped) break;
       try {
         const settled = await this.#parts.db.asService((tx) => this.#parts.periods.settle(tx, userId, at));
         await this.#followUp(userId, settled);
