@@ -1,4 +1,5 @@
 /** The whole server with offline payments: from the command over the page of the checkout and a signed webhook to the push. */
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DownBody } from '../../../protocol/down.ts';
 import { Person } from '../../testing/people.ts';
@@ -63,6 +64,50 @@ test('000-R15: somebody buys tokens and tickets, hears of it on another device, 
   expect(await again.request('billing.checkout', asked)).toMatchObject({ status: 'succeeded', url: null });
   person.leave();
 }, 60_000);
+
+test('000-R4: somebody takes a plan, gets another one, leaves, stays, and gets his money back from an operator', async () => {
+  const [person, operator] = [await Person.signUp(server.url), await Person.signUp(server.url)];
+  const device = await person.device();
+  const plan = async () => (await device.request('billing.subscription', {})).planId;
+  expect(await plan()).toBe('free');
+  const checkout = await device.request('billing.checkout', { type: 'plan', id: 'pro', requestKey: 'take-a-plan-1' });
+  await press(checkout.url, 'pay');
+  await expect.poll(plan, { timeout: 20_000 }).toBe('pro');
+  await expect(
+    device.request('billing.checkout', { type: 'plan', id: 'business', requestKey: 'take-a-plan-2' }),
+  ).rejects.toMatchObject({ code: 'billing.already_subscribed' });
+  await device.request('billing.change_plan', { planId: 'business' });
+  await expect.poll(plan, { timeout: 20_000 }).toBe('business');
+  expect(await device.request('billing.cancel_plan', {})).toMatchObject({ planId: 'business' });
+  expect(await device.request('billing.resume_plan', {})).toMatchObject({ planId: 'business' });
+
+  const paid = async () => (await device.request('billing.purchases', {})).purchases;
+  await expect
+    .poll(async () => (await paid()).map(({ itemId }) => itemId), { timeout: 20_000 })
+    .toEqual(['business', 'pro']);
+  await grantAdmin(operator);
+  for (const { purchaseId } of await paid()) {
+    const answer = await fetch(`${server.url}/admin/purchases/${purchaseId}/refund`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${operator.auth.tokens?.accessToken}` },
+      body: JSON.stringify({ reason: 'a change of heart', requestKey: `refund-${purchaseId}` }),
+    });
+    expect([answer.status, await answer.json()]).toMatchObject([200, { status: 'succeeded' }]);
+  }
+  await expect.poll(plan, { timeout: 20_000 }).toBe('free');
+  expect((await paid()).map(({ status }) => status)).toEqual(['refunded', 'refunded']);
+  person.leave();
+  operator.leave();
+}, 90_000);
+
+/** As `npm run admin -- grant` does. */
+async function grantAdmin({ auth, email, password }: Person): Promise<void> {
+  const sql = postgres(server.env['DATABASE_URL'] ?? '', { max: 1, onnotice: () => {} });
+  await sql`insert into identity.user_roles (user_id, role) values (${auth.tokens?.userId ?? ''}, 'admin')`;
+  await sql.end();
+  // The session of before does not know it yet.
+  await auth.signIn(email, password);
+}
 
 test('the webhook refuses what is not signed, whatever it is, and stays within its bounds', async () => {
   const post = (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) =>
