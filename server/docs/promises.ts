@@ -158,15 +158,23 @@ function dying({ failover }: PromiseFacts): Html {
     failover === 'continue'
       ? 'Another server takes the answer over within seconds and lets the model write on behind the stored text, under a higher epoch.'
       : 'Another server takes the answer over within seconds and closes it as interrupted, with everything that was shown.';
+  // Shown line by line by: resume.e2e, survival.e2e, takeover.{pg,redis}, process.e2e, survival.redis, survival.e2e twice.
   const rows: [string, string][] = [
     ['Your connection', 'Nothing happens to the answer. Come back and resume.'],
     ['A server, in the middle of an answer', `${goesOn} What the dead one may still write is refused.`],
+    [
+      'A server’s way to the live store, for seconds',
+      'The same as if it had died. Who reads through it gets a snapshot of what the other server writes, and the end behind the whole text, as soon as there is a way again.',
+    ],
     ['The only server', 'The same, when it is started again.'],
     [
       'The live store',
       'Nothing new is shown while it is away. If it lost its data, the answer ends as interrupted or goes on from what the server still has.',
     ],
-    ['The database', 'Commands are answered with busy; the end of an answer waits until it can be committed.'],
+    [
+      'The database',
+      'Commands are answered with busy; the end of an answer waits until it can be committed. Without Redis it is the live store as well.',
+    ],
     ['The model', 'chat.done with finishReason error and the text so far.'],
   ];
   return html`<section>${title('failover')}
