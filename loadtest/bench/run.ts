@@ -46,7 +46,7 @@ async function measureServers(options: BenchOptions, measure: Measure): Promise<
     const [socketIo, , bareUws] = relays;
     if (!socketIo || !bareUws) throw new Error('a relay is missing');
     // Memory first: later loads leave pools and compiled code behind that blur a growth of a few kilobytes.
-    await measure('memory', () => measureMemory(client, server, bareUws));
+    await measure('memory', () => measureMemory(client, model, [server, bareUws], options));
     const compared = options.quick ? [socketIo, bareUws] : relays;
     await measure('cpu', () => measureCpu(client, model, [server, ...compared], options));
     await measure('first-token', () => measureFirstToken(client, model, server, [socketIo, bareUws], options));

@@ -1,10 +1,12 @@
 /** (3) Memory of one idle authenticated session: growth of the process by many of them, garbage collected before each reading. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BenchOptions } from '../options.ts';
 import type { ProbeReading } from '../probe.ts';
+import { Redis } from '../redis.ts';
 import type { Row } from '../report.ts';
 import { median } from '../statistics.ts';
-import type { Client, Target } from '../targets.ts';
+import { type Client, type Model, startServer, type Target } from '../targets.ts';
 
 /** As many as asked for, or as the process may open files (each of the two processes has one for each connection). */
 const levels = [1_000, Math.min(9_000, maxOpenFiles() - 500)] as const;
@@ -14,44 +16,65 @@ const levels = [1_000, Math.min(9_000, maxOpenFiles() - 500)] as const;
  */
 const warmUp = { rounds: 50, connections: 20 };
 
-/** Kilobytes for each connection. */
-type Growth = { rssKb: number; heapKb: number };
 export type MemoryResult = { rows: Row[]; details: Record<string, unknown> };
 
-export async function measureMemory(client: Client, own: Target, bare: Target): Promise<MemoryResult> {
-  const rows: Row[] = [];
-  const details: Record<string, unknown> = {};
-  const growths: Record<string, Growth[]> = {};
-  for (const target of [own, bare]) {
-    await openAndClose(client, target);
-    const empty = await settledMemory(target);
-    const found: Growth[] = [];
-    growths[target.name] = found;
-    for (const level of levels) {
-      const group = `idle ${target.name} ${level}`;
-      const before = level === levels[0] ? 0 : levels[0];
-      await client.call({ do: 'open-idle', group, lines: target.idleLines(level).slice(before) });
-      const full = await settledMemory(target);
-      const perOne = (bytes: number) => bytes / level / 1_024;
-      found.push({ rssKb: perOne(full.rss - empty.rss), heapKb: perOne(full.heap - empty.heap) });
-      details[`idle ${target.name} ${level}`] = { empty, full };
-    }
-    for (const level of levels) await client.call({ do: 'close', group: `idle ${target.name} ${level}` });
+/** @param own the server as a user starts it; a second one with Redis is started and stopped here. */
+export async function measureMemory(
+  client: Client,
+  model: Model,
+  [own, bare]: readonly [Target, Target],
+  options: BenchOptions,
+): Promise<MemoryResult> {
+  const result: MemoryResult = { rows: [], details: {} };
+  await measureTarget(client, own, { measure: 'memory per idle session', target: 8, aim: 'aim 4; ' }, result);
+  await measureOnRedis(client, model, options, result);
+  await measureTarget(client, bare, { measure: `memory per idle socket, ${bare.name}`, aim: '' }, result);
+  return result;
+}
+
+/** With Redis, a session is counted on all gateways and hears the news of the others. */
+async function measureOnRedis(client: Client, model: Model, options: BenchOptions, result: MemoryResult) {
+  const measure = 'memory per idle session, on Redis';
+  const redis = await Redis.start();
+  if (redis === undefined) {
+    result.rows.push({ measure, value: Number.NaN, unit: 'KB', note: 'no redis-server here' });
+    return;
   }
-  levels.forEach((level, place) => {
-    const row = (measure: string, { rssKb, heapKb }: Growth): Row => ({
+  try {
+    const server = await startServer(model, options, { name: 'tsumugi on Redis', env: { REDIS_URL: redis.url } });
+    try {
+      await measureTarget(client, server, { measure, target: 8, aim: '' }, result);
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    await redis.stop();
+  }
+}
+
+type Asked = { measure: string; target?: number; aim: string };
+
+async function measureTarget(client: Client, target: Target, { aim, measure, ...bound }: Asked, result: MemoryResult) {
+  await openAndClose(client, target);
+  const empty = await settledMemory(target);
+  for (const level of levels) {
+    const group = `idle ${target.name} ${level}`;
+    const before = level === levels[0] ? 0 : levels[0];
+    await client.call({ do: 'open-idle', group, lines: target.idleLines(level).slice(before) });
+    const full = await settledMemory(target);
+    const perOne = (bytes: number) => bytes / level / 1_024;
+    const [rssKb, heapKb] = [perOne(full.rss - empty.rss), perOne(full.heap - empty.heap)];
+    result.rows.push({
       measure: `${measure}, ${level}`,
       // What earlier garbage has left to the process is filled first; the heap's own count sees through that.
       value: Math.max(rssKb, heapKb),
       unit: 'KB',
-      note: `resident ${rssKb.toFixed(2)}, heap ${heapKb.toFixed(2)}`,
+      ...bound,
+      note: `${aim}resident ${rssKb.toFixed(2)}, heap ${heapKb.toFixed(2)}`,
     });
-    const unknown = { rssKb: Number.NaN, heapKb: Number.NaN };
-    const session = row('memory per idle session', growths[own.name]?.[place] ?? unknown);
-    rows.push({ ...session, target: 8, note: `aim 4; ${session.note}` });
-    rows.push(row(`memory per idle socket, ${bare.name}`, growths[bare.name]?.[place] ?? unknown));
-  });
-  return { rows, details };
+    result.details[group] = { empty, full };
+  }
+  for (const level of levels) await client.call({ do: 'close', group: `idle ${target.name} ${level}` });
 }
 
 async function openAndClose(client: Client, target: Target): Promise<void> {
