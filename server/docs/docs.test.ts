@@ -10,6 +10,7 @@ import type { Route } from '../http.ts';
 import { authRoutes } from '../identity/http.ts';
 import { asyncApi } from './asyncapi.ts';
 import { exampleOf } from './example.ts';
+import { ledgerPage } from './ledger.ts';
 import { openApi } from './openapi.ts';
 import { docsPage } from './page.ts';
 import { type PromiseFacts, promisesPage } from './promises.ts';
@@ -111,7 +112,8 @@ describe('the page', () => {
     const links = [...page.matchAll(/ (?:href|src)="([^"]+)"/g)].map(([, link]) => link ?? '');
     expect(
       links.filter(
-        (link) => !anchors.has(link) && !/^\/(docs\/(promises|style\.css|asyncapi\.json|openapi\.json))?$/.test(link),
+        (link) =>
+          !anchors.has(link) && !/^\/(docs\/(promises|ledger|style\.css|asyncapi\.json|openapi\.json))?$/.test(link),
       ),
     ).toEqual([]);
     expect(new Set(page.match(/ id="[^"]+"/g)).size).toBe(page.match(/ id="[^"]+"/g)?.length);
@@ -177,6 +179,17 @@ describe('the page of the promises', () => {
   });
 });
 
+describe('the page for auditors', () => {
+  it('links to what is there', () => {
+    const page = ledgerPage();
+    const anchors = new Set([...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => `#${id}`));
+    const links = [...page.matchAll(/ href="(#[^"]+)"/g)].map(([, link]) => link ?? '');
+    expect(links.length).toBeGreaterThan(5);
+    expect(links.filter((link) => !anchors.has(link))).toEqual([]);
+    expect(docsPage(all)).toContain('id="billing.proof"');
+  });
+});
+
 describe('the routes', () => {
   it('serve the page, the style and both documents, each with its type', async () => {
     const served = docsRoutes(all, facts);
@@ -187,6 +200,7 @@ describe('the routes', () => {
     expect(types).toEqual([
       ['/docs', 'text/html; charset=utf-8'],
       ['/docs/promises', 'text/html; charset=utf-8'],
+      ['/docs/ledger', 'text/html; charset=utf-8'],
       ['/docs/style.css', 'text/css; charset=utf-8'],
       ['/docs/asyncapi.json', 'application/json; charset=utf-8'],
       ['/docs/openapi.json', 'application/json; charset=utf-8'],

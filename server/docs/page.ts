@@ -20,6 +20,7 @@ export function docsPage(routes: readonly Route[]): string {
     title: 'the protocol',
     links: [
       ['/docs/promises', 'The promises'],
+      ['/docs/ledger', 'The ledger'],
       ['/docs/asyncapi.json', 'AsyncAPI 3.0'],
       ['/docs/openapi.json', 'OpenAPI 3.1'],
       ['/', 'The app'],

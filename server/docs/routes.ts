@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { HttpReply, Route } from '../http.ts';
 import { asyncApi } from './asyncapi.ts';
+import { ledgerPage } from './ledger.ts';
 import { openApi } from './openapi.ts';
 import { docsPage } from './page.ts';
 import { type PromiseFacts, promisesPage } from './promises.ts';
@@ -20,6 +21,7 @@ export function docsRoutes(routes: readonly Route[], facts: PromiseFacts): Route
       says: 'What a client may rely on, and what it must do for it.',
       errors: [],
     },
+    { method: 'GET', path: '/docs/ledger', says: 'The formats of the ledger, for auditors.', errors: [] },
     { method: 'GET', path: '/docs/style.css', says: 'The style sheet of this page.', errors: [] },
     { method: 'GET', path: '/docs/asyncapi.json', says: 'The socket as an AsyncAPI 3.0 document.', errors: [] },
     { method: 'GET', path: '/docs/openapi.json', says: 'HTTP as an OpenAPI 3.1 document.', errors: [] },
@@ -28,6 +30,7 @@ export function docsRoutes(routes: readonly Route[], facts: PromiseFacts): Route
   const replies: Record<string, HttpReply> = {
     '/docs': text('text/html; charset=utf-8', docsPage(all)),
     '/docs/promises': text('text/html; charset=utf-8', promisesPage(facts)),
+    '/docs/ledger': text('text/html; charset=utf-8', ledgerPage()),
     '/docs/style.css': text('text/css; charset=utf-8', style),
     '/docs/asyncapi.json': text('application/json; charset=utf-8', JSON.stringify(asyncApi())),
     '/docs/openapi.json': text('application/json; charset=utf-8', JSON.stringify(openApi(all))),

@@ -238,6 +238,19 @@ export const en = {
   'usage.showHash': 'Show hash',
   'usage.hash': 'Hash',
   'usage.prevHash': 'Hash before',
+  'proof.check': 'Check the proof',
+  'proof.checking': 'Checking…',
+  'proof.pending': 'Not signed yet: that takes a few seconds. Try again.',
+  'proof.first':
+    'Proven in this browser: it stands in the signed ledger of {size} entries. From now on this browser remembers it.',
+  'proof.right':
+    'Proven in this browser: it stands in the signed ledger of {size} entries, and nothing signed before has changed.',
+  'proof.needsTls': 'Proofs can be checked where this page is served over TLS.',
+  'proof.fault.hash': 'Wrong: the entry does not match its hash.',
+  'proof.fault.checkpoint': 'Wrong: the ledger’s signature does not hold.',
+  'proof.fault.path': 'Wrong: the entry is not in the signed ledger.',
+  'proof.fault.key': 'The ledger is signed with another key than before. Ask the operator whether it was changed.',
+  'proof.fault.rewritten': 'Wrong: the ledger is not a continuation of what this browser has seen before.',
 
   // Settings.
   'settings.title': 'Settings',

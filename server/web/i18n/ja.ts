@@ -227,6 +227,19 @@ export const ja = {
   'usage.showHash': 'ハッシュを表示',
   'usage.hash': 'ハッシュ',
   'usage.prevHash': '前のハッシュ',
+  'proof.check': '証明を確認する',
+  'proof.checking': '確認しています…',
+  'proof.pending': 'まだ署名されていません。数秒後にもう一度お試しください。',
+  'proof.first':
+    'このブラウザで確認しました。署名済みの台帳（{size}件）に記録されています。以後の確認のため、このブラウザに記憶しました。',
+  'proof.right':
+    'このブラウザで確認しました。署名済みの台帳（{size}件）に記録されており、前回確認した内容からの改変はありません。',
+  'proof.needsTls': '証明の確認には、TLSで配信されたページが必要です。',
+  'proof.fault.hash': '不一致：記録がハッシュと一致しません。',
+  'proof.fault.checkpoint': '不一致：台帳の署名が正しくありません。',
+  'proof.fault.path': '不一致：この記録は署名済みの台帳に含まれていません。',
+  'proof.fault.key': '以前とは異なる鍵で署名されています。鍵が変更されたか、運営者にご確認ください。',
+  'proof.fault.rewritten': '不一致：以前このブラウザで確認した台帳の続きではありません。',
 
   'settings.title': '設定',
   'settings.look': '言語と見た目',

@@ -7,6 +7,7 @@ import { Screen } from '../shell/screen.tsx';
 import { ListPanel, LoadedPanel } from '../ui/loaded-panel.tsx';
 import { BalanceFigures } from './balance-figures.tsx';
 import { DayChart } from './day-chart.tsx';
+import { EntryProof } from './entry-proof.tsx';
 import { fillDays } from './fill-days.ts';
 import { MonthCard } from './month-card.tsx';
 import { purposeText } from './purpose.ts';
@@ -102,6 +103,7 @@ function EntryRow({ entry }: { entry: LedgerEntry }) {
             <code>{entry.prevHash}</code>
           </dd>
         </dl>
+        <EntryProof entry={entry} />
       </details>
     </li>
   );

@@ -1,0 +1,92 @@
+/** What a browser remembers of the ledger: it notices another key, a rewritten log and one that was rolled back. */
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { beforeEach, expect, test } from 'vitest';
+import type { EntryProof } from '../../../protocol/billing-proofs.ts';
+import { toHex } from '../../../protocol/ledger-proof/bytes.ts';
+import { entryForm } from '../../../protocol/ledger-proof/entry-form.ts';
+import { checkpointText, noteOf, parseVerifierKey, verifierLine } from '../../../protocol/ledger-proof/signed-note.ts';
+import { type AskGrowth, checkEntry } from './known-log.ts';
+
+const sha = (...parts: readonly Uint8Array[]) =>
+  Uint8Array.from(createHash('sha256').update(Buffer.concat(parts)).digest());
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const raw = Uint8Array.from(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url'));
+const key = await verifierLine('test.example/3', raw);
+const fields = {
+  entryId: '01890a5d-ac96-774b-bcce-b302099a8057',
+  shard: 3,
+  fromAccount: '11111111-1111-4111-8111-111111111113',
+  toAccount: '22222222-2222-4222-8222-222222222222',
+  asset: 'token',
+  tokenAmount: 12,
+  unitPriceMicro: 0,
+  purpose: 'generation',
+  status: 'settled',
+  reversesId: null,
+  conversationId: null,
+  messageId: null,
+  generationId: null,
+  idempotencyKey: 'generation:1',
+  createdAtMs: 1_767_225_600_000,
+};
+const prevHash = '0'.repeat(64);
+const hash = toHex(sha(entryForm(fields, 1, prevHash)));
+const leaf = sha(Uint8Array.of(0), Buffer.from(hash, 'hex'));
+const second = sha(Uint8Array.of(0), sha(Buffer.from('second')));
+
+/** The entry, first of a log of one or of two. */
+async function proofOf(others: readonly Uint8Array<ArrayBuffer>[]): Promise<EntryProof> {
+  const [other] = others;
+  const root = other === undefined ? leaf : sha(Uint8Array.of(1), leaf, other);
+  const size = 1 + others.length;
+  const text = checkpointText({ origin: 'test.example/3', size, root });
+  const { name, keyId } = await parseVerifierKey(key);
+  const checkpoint = noteOf(text, {
+    name,
+    keyId,
+    signature: Uint8Array.from(sign(null, Buffer.from(text), privateKey)),
+  });
+  const entry = { ...fields, seq: 1, prevHash, hash };
+  return { entry, size, path: others.map(toHex), checkpoint, verifierKey: key };
+}
+
+let stored: Map<string, string>;
+const memory = {
+  getItem: (name: string) => stored.get(name) ?? null,
+  setItem: (name: string, text: string) => void stored.set(name, text),
+};
+const growth = (path: string[] | undefined): AskGrowth => {
+  return async (shard, from, to) =>
+    path === undefined ? undefined : { shard, from, to, fromRootHash: '', toRootHash: '', path, checkpoint: '' };
+};
+beforeEach(() => {
+  stored = new Map();
+});
+
+test('a log that grows is right, the first time and later', async () => {
+  const never = growth(undefined);
+  expect(await checkEntry(await proofOf([]), memory, never)).toEqual({ ok: true, size: 1, since: undefined });
+  expect(await checkEntry(await proofOf([]), memory, never)).toEqual({ ok: true, size: 1, since: 1 });
+  const grown = await checkEntry(await proofOf([second]), memory, growth([toHex(second)]));
+  expect(grown).toEqual({ ok: true, size: 2, since: 1 });
+});
+
+test('a log that was written anew, or rolled back, is found out', async () => {
+  await checkEntry(await proofOf([second]), memory, growth(undefined));
+  const other = sha(Uint8Array.of(0), sha(Buffer.from('other')));
+  expect(await checkEntry(await proofOf([other]), memory, growth([]))).toEqual({ ok: false, fault: 'rewritten' });
+  expect(await checkEntry(await proofOf([]), memory, growth(undefined))).toEqual({ ok: false, fault: 'rewritten' });
+  expect(await checkEntry(await proofOf([]), memory, growth([toHex(other)]))).toEqual({
+    ok: false,
+    fault: 'rewritten',
+  });
+});
+
+test('another key than before counts for nothing, nor does a changed entry', async () => {
+  await checkEntry(await proofOf([]), memory, growth(undefined));
+  const proof = await proofOf([]);
+  const stranger = { ...proof, verifierKey: await verifierLine('test.example/3', Uint8Array.from(raw).fill(7)) };
+  expect(await checkEntry(stranger, memory, growth(undefined))).toEqual({ ok: false, fault: 'key' });
+  const dearer = { ...proof, entry: { ...proof.entry, tokenAmount: 11 } };
+  expect(await checkEntry(dearer, memory, growth(undefined))).toEqual({ ok: false, fault: 'hash' });
+});

@@ -1,0 +1,46 @@
+/**
+ * Checks an entry of the ledger in this browser, and remembers what was signed: the first key that is seen of a chain is the one
+ * that counts from then on, and the chain may only have grown since the last time. So a server that rewrites the past is found out
+ * by everybody who has looked before.
+ */
+import type { ConsistencyProof, EntryProof } from '../../../protocol/billing-proofs.ts';
+import { type Checkpoint, openCheckpoint, parseVerifierKey } from '../../../protocol/ledger-proof/signed-note.ts';
+import { type ProofFault, verifyEntryProof, verifyGrowth } from '../../../protocol/ledger-proof/verify-entry.ts';
+
+/** `key`: another key than the one that signed before; `rewritten`: the log has not only grown. */
+export type EntryCheck =
+  | { ok: true; size: number; since: number | undefined }
+  | { ok: false; fault: ProofFault | 'key' | 'rewritten' };
+
+type Remembered = { key: string; note: string };
+export type LogMemory = Pick<Storage, 'getItem' | 'setItem'>;
+/** @returns undefined when the server gives none. */
+export type AskGrowth = (shard: number, from: number, to: number) => Promise<ConsistencyProof | undefined>;
+
+export async function checkEntry(proof: EntryProof, memory: LogMemory, askGrowth: AskGrowth): Promise<EntryCheck> {
+  const { shard } = proof.entry;
+  const place = `tsumugi.ledger.${shard}`;
+  const remembered = readMemory(memory.getItem(place));
+  if (remembered !== undefined && remembered.key !== proof.verifierKey) return { ok: false, fault: 'key' };
+  const keys = [await parseVerifierKey(proof.verifierKey)];
+  const found = await verifyEntryProof(proof, keys);
+  if (!found.ok) return found;
+  const before = remembered === undefined ? undefined : await openCheckpoint(remembered.note, keys);
+  if (before !== undefined && !(await hasGrown(shard, before, found.checkpoint, askGrowth)))
+    return { ok: false, fault: 'rewritten' };
+  if (before === undefined || before.size < found.checkpoint.size)
+    memory.setItem(place, JSON.stringify({ key: proof.verifierKey, note: proof.checkpoint } satisfies Remembered));
+  return { ok: true, size: found.checkpoint.size, since: before?.size };
+}
+
+async function hasGrown(shard: number, a: Checkpoint, b: Checkpoint, askGrowth: AskGrowth): Promise<boolean> {
+  if (a.size === b.size) return verifyGrowth(a, b, []);
+  const growth = await askGrowth(shard, Math.min(a.size, b.size), Math.max(a.size, b.size));
+  return growth !== undefined && verifyGrowth(a, b, growth.path);
+}
+
+function readMemory(text: string | null): Remembered | undefined {
+  if (text === null) return undefined;
+  const { key, note } = JSON.parse(text) as Partial<Remembered>;
+  return key === undefined || note === undefined ? undefined : { key, note };
+}
