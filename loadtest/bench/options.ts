@@ -1,7 +1,16 @@
 /** What can be asked of a run. */
 import { parseArgs } from 'node:util';
 
-export const measureNames = ['cpu', 'first-token', 'memory', 'throughput', 'live-log', 'holds', 'workers'] as const;
+export const measureNames = [
+  'cpu',
+  'first-token',
+  'memory',
+  'throughput',
+  'live-log',
+  'holds',
+  'ledger',
+  'workers',
+] as const;
 export type MeasureName = (typeof measureNames)[number];
 
 export type BenchOptions = {

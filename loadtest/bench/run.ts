@@ -3,6 +3,7 @@ import { cpus, loadavg } from 'node:os';
 import { measureCpu } from './measures/cpu.ts';
 import { measureFirstToken } from './measures/first-token.ts';
 import { measureHolds } from './measures/holds.ts';
+import { measureLedger } from './measures/ledger.ts';
 import { measureLiveLog } from './measures/live-log.ts';
 import { measureMemory } from './measures/memory.ts';
 import { measureThroughput } from './measures/throughput.ts';
@@ -16,6 +17,9 @@ type Result = { rows: Row[]; problems?: string[]; details?: Record<string, unkno
 type Measure = (name: MeasureName, task: () => Promise<Result>) => Promise<void>;
 type Stoppable = { running: { stop(): Promise<void> }; stop?(): Promise<void> };
 
+/** Measured after everything else has stopped. */
+const ofItself: ReadonlySet<MeasureName> = new Set(['ledger', 'workers']);
+
 export async function run(options: BenchOptions): Promise<Report> {
   const startedAt = new Date().toISOString();
   const report: Report = { startedAt, machine: machine(), rows: [], problems: [], details: {} };
@@ -27,7 +31,8 @@ export async function run(options: BenchOptions): Promise<Report> {
     report.problems.push(...problems);
     Object.assign(report.details, details);
   };
-  if (options.only.some((name) => name !== 'workers')) await measureServers(options, measure);
+  if (options.only.some((name) => !ofItself.has(name))) await measureServers(options, measure);
+  await measure('ledger', () => measureLedger(options.quick));
   await measure('workers', () => measureWorkers(options.quick));
   return report;
 }

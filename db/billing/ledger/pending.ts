@@ -82,6 +82,10 @@ export async function listPending(
 }
 type Numbers = { tokenAmount: string; unitPriceMicro: string; createdAtMs: string };
 
+export async function deletePending(tx: Tx, { shard, entryId }: { shard: number; entryId: string }): Promise<void> {
+  await tx.sql`delete from billing.pending_entries where shard = ${shard} and id = ${entryId}`;
+}
+
 /** Sets a row aside that the ledger refuses, so that those behind it can go on. */
 export async function refusePending(tx: Tx, entryId: string, reason: string): Promise<void> {
   await tx.sql`update billing.pending_entries set refused = ${reason} where id = ${entryId}`;

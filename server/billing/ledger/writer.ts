@@ -6,7 +6,7 @@
  */
 import { bookPending, FENCED, NOT_PENDING, type Spent } from '../../../db/billing/ledger/booking.ts';
 import type { LedHead } from '../../../db/billing/ledger/leases.ts';
-import { findPendingIds, refusePending } from '../../../db/billing/ledger/pending.ts';
+import { deletePending, findPendingIds, refusePending } from '../../../db/billing/ledger/pending.ts';
 import { type EntryRef, findByKeys } from '../../../db/billing/ledger.ts';
 import type { Database } from '../../../db/client.ts';
 import { HASH_VERSION } from '../../../workers/billing/hash-entries.ts';
@@ -34,6 +34,7 @@ type Prepared = { batch: readonly LedgerDraft[]; heads: readonly LedHead[]; hash
 /** Rows of one statement; what waits longer goes into the next one. */
 const MAX_BATCH = 256;
 const RETRY_MS = 250;
+const UNIQUE_VIOLATION = '23505';
 
 export class LedgerWriter {
   readonly #parts: Parts;
@@ -134,7 +135,7 @@ export class LedgerWriter {
   /** @returns false when it failed, and what was hashed upon it is void. */
   async #book({ batch, heads, hashed }: Prepared): Promise<boolean> {
     try {
-      const spent = await this.#parts.db.asService((tx) => bookPending(tx, heads, hashed, HASH_VERSION));
+      const spent = await this.#parts.db.asServiceAtOnce((tx) => bookPending(tx, heads, hashed, HASH_VERSION));
       this.#settle(batch, hashed, spent);
       return true;
     } catch (error) {
@@ -212,11 +213,26 @@ export class LedgerWriter {
   }
 
   async #refuse(draft: LedgerDraft, error: unknown): Promise<void> {
+    const place = codeOf(error) === UNIQUE_VIOLATION ? await this.#dropDouble(draft) : undefined;
+    if (place !== undefined) {
+      this.#known.delete(draft.entryId);
+      this.#events.booked([toBooked(draft, place)], []);
+      return;
+    }
     const reason = error instanceof Error ? error.message : String(error);
     await this.#parts.db.asService((tx) => refusePending(tx, draft.entryId, reason));
     this.#parts.log.error({ error, entryId: draft.entryId }, 'an entry is refused by the ledger and was set apart');
     this.#known.delete(draft.entryId);
     this.#events.refused(draft, new EntryRefused(reason));
+  }
+
+  /** Enqueued in the moment in which the entry of its key was booked: it stands in the ledger, and this row is one too many. */
+  #dropDouble(draft: LedgerDraft): Promise<EntryRef | undefined> {
+    return this.#parts.db.asService(async (tx) => {
+      const [place] = await findByKeys(tx, [draft.idempotencyKey]);
+      if (place !== undefined) await deletePending(tx, draft);
+      return place;
+    });
   }
 
   #handBack(draft: LedgerDraft): void {
