@@ -119,6 +119,37 @@ describe.skipIf(chromiumPath === undefined)('operators and creators', { timeout:
     await look(person, 'plan-refunded-light');
   });
 
+  it('changes a plan for the periods to come, and adds one', async () => {
+    const [person, page] = [await open(), await operator()];
+    await signUp(person);
+    await part(page, 'Plans');
+    await page.getByRole('button', { name: 'Change the plan Pro' }).click();
+    const dialog = page.getByRole('dialog');
+    await look(page, 'admin-plan-light');
+    await dialog.getByLabel('Companions at most').fill('many');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.getByText('A whole number, please.').waitFor();
+    await dialog.getByLabel('Companions at most').fill('77');
+    await dialog.getByLabel('Included tokens that may be spent a month').fill('');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'New plan' }).click();
+    await dialog.getByLabel('Id').fill('studio');
+    await dialog.getByLabel('Name in English').fill('Studio');
+    await dialog.getByLabel('Name in Japanese').fill('スタジオ');
+    await dialog.getByLabel('Price').fill('12000');
+    await dialog.getByLabel('Companions at most').fill('500');
+    await dialog.getByLabel('Tokens each month begins with').fill('40000000');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Change the plan Studio' }).waitFor();
+    await look(page, 'admin-plans-light');
+    await person.goto('/plan');
+    await panel(person, 'Plans').getByText('¥12,000 a month').waitFor();
+    await panel(person, 'Plans').getByText('up to 77 companions').waitFor();
+    await look(person, 'plan-choice-light');
+  });
+
   it('makes a creator, and runs the payouts of a month once', async () => {
     const [person, page] = [await open(), await operator()];
     await signUp(person);
@@ -150,6 +181,8 @@ describe.skipIf(chromiumPath === undefined)('operators and creators', { timeout:
       hasTouch: true,
       isMobile: true,
     });
+    // The account speaks English; this browser does not.
+    await page.addInitScript(() => localStorage.setItem('tsumugi.lang', 'ja'));
     await page.goto('/');
     await page.getByLabel('メールアドレス').fill(email);
     await page.getByLabel('パスワード', { exact: true }).fill(password);
@@ -157,6 +190,7 @@ describe.skipIf(chromiumPath === undefined)('operators and creators', { timeout:
     await page.locator('.avatar-card').first().waitFor();
     for (const [path, name] of [
       ['/operation/ledger', 'admin-ledger'],
+      ['/operation/plans', 'admin-plans'],
       ['/operation/purchases', 'admin-purchases'],
       ['/operation/payouts', 'admin-payouts'],
       ['/creator', 'creator'],

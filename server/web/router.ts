@@ -13,7 +13,7 @@ export type Route =
   | { name: 'admin'; part: AdminPart }
   | { name: 'unknown' };
 
-export const adminParts = ['live', 'ledger', 'purchases', 'payouts'] as const;
+export const adminParts = ['live', 'ledger', 'plans', 'purchases', 'payouts'] as const;
 export type AdminPart = (typeof adminParts)[number];
 
 /** Reads a path; anything unknown is its own route, so that a wrong link says so. */

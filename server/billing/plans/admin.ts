@@ -1,36 +1,10 @@
 /** What operators do with plans: see them all, add and change them. Each call is entered in the operators' journal. */
-import Type, { type Static } from 'typebox';
 import { insertPlan, listPlans, type PlanChange, type PlanRow, updatePlan } from '../../../db/billing/plans/plans.ts';
 import type { Database } from '../../../db/client.ts';
-import { Nullable, Storable } from '../../../protocol/primitives.ts';
 import { type AdminCall, adminReply } from '../../admin-call.ts';
 import { AppError } from '../../errors.ts';
+import { ChangeBody, CreateBody, PlanList, PlanRecord } from './admin-shapes.ts';
 import { FREE } from './rank.ts';
-
-const Name = Type.String({ minLength: 1, maxLength: 80, pattern: Storable });
-const Tokens = Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 });
-const terms = {
-  name: Type.Object({ en: Name, ja: Name }),
-  avatarLimit: Type.Integer({ minimum: 0, maximum: 100_000 }),
-  monthlyTokenLimit: Nullable(Tokens),
-  monthlyTokens: Tokens,
-  amountMinor: Type.Integer({ minimum: 0, maximum: 99_999_999, description: 'In the smallest unit of the currency.' }),
-  currency: Type.String({ pattern: '^[a-z]{3}$', description: 'ISO 4217, lower case.' }),
-  interval: Type.Union([Type.Literal('month'), Type.Literal('year')]),
-};
-const state = { active: Type.Boolean(), sort: Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 }) };
-const planId = Type.String({ pattern: '^[a-z0-9_]{1,40}$' });
-const PlanRecord = Type.Object({ planId, ...terms, ...state });
-type PlanRecord = Static<typeof PlanRecord>;
-const PlanList = Type.Object({ plans: Type.Array(PlanRecord) });
-const CreateBody = Type.Object({
-  planId,
-  ...terms,
-  active: Type.Optional(state.active),
-  sort: Type.Optional(state.sort),
-});
-const ChangeBody = Type.Partial(Type.Object({ ...terms, ...state }));
-type ChangeBody = Static<typeof ChangeBody>;
 
 export function planAdminCalls(db: Database): AdminCall[] {
   return [
@@ -41,9 +15,7 @@ export function planAdminCalls(db: Database): AdminCall[] {
       says: 'All plans, those that are not offered any more included.',
       reply: PlanList,
       run: async (_request, _id, admin) =>
-        adminReply({ plans: (await db.asAdmin(admin.userId, listPlans)).map(toRecord) } satisfies Static<
-          typeof PlanList
-        >),
+        adminReply({ plans: (await db.asAdmin(admin.userId, listPlans)).map(toRecord) } satisfies PlanList),
     },
     {
       method: 'POST',
@@ -53,9 +25,9 @@ export function planAdminCalls(db: Database): AdminCall[] {
       body: CreateBody,
       reply: PlanRecord,
       errors: ['protocol.invalid_body', 'billing.plan_exists'],
-      note: ({ body }) => ({ plan: (body as Static<typeof CreateBody>).planId }),
+      note: ({ body }) => ({ plan: (body as CreateBody).planId }),
       async run({ body }) {
-        const { planId: code, active = true, sort = 0, ...given } = body as Static<typeof CreateBody>;
+        const { planId: code, active = true, sort = 0, ...given } = body as CreateBody;
         if (given.amountMinor === 0)
           throw AppError.invalid('amountMinor', 'above 0: only the plan `free` costs nothing');
         const row = { code, active, sort, ...toChange(given) } as PlanRow;

@@ -11,6 +11,7 @@ import { notify } from '../ui/notices.tsx';
 import { LedgerPart } from './ledger/ledger-part.tsx';
 import { Connections, Events, Generations } from './live.tsx';
 import { PayoutsPart } from './payouts/payouts-part.tsx';
+import { PlansPart } from './plans/plans-part.tsx';
 import { PurchasesPart } from './purchases/purchases-part.tsx';
 import { drain, refreshAll } from './store.ts';
 import { tell } from './tell.ts';
@@ -19,6 +20,7 @@ import { Users } from './users.tsx';
 const titles: Readonly<Record<AdminPart, TextKey>> = {
   live: 'admin.part.live',
   ledger: 'admin.part.ledger',
+  plans: 'admin.part.plans',
   purchases: 'admin.part.purchases',
   payouts: 'admin.part.payouts',
 };
@@ -35,6 +37,7 @@ export function AdminScreen({ part }: { part: AdminPart }) {
       </nav>
       {part === 'live' && <LivePart />}
       {part === 'ledger' && <LedgerPart />}
+      {part === 'plans' && <PlansPart />}
       {part === 'purchases' && <PurchasesPart />}
       {part === 'payouts' && <PayoutsPart />}
     </Screen>

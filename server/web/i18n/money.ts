@@ -11,6 +11,12 @@ export function formatMoney(amountMinor: number, currency: string): string {
   return format.format(amountMinor / unitOf(format));
 }
 
+/** As it stands in a field: no sign of the currency, no marks between thousands. */
+export function formatPlain(amountMinor: number, currency: string): string {
+  const digits = formatOf(currency).resolvedOptions().maximumFractionDigits ?? 0;
+  return (amountMinor / 10 ** digits).toFixed(digits);
+}
+
 /** What somebody typed, in the smallest unit. Undefined when it is no amount of this currency. */
 export function minorOf(text: string, currency: string): number | undefined {
   const plain = text.normalize('NFKC').trim().replace(/[,\s]/g, '');

@@ -23,7 +23,7 @@ export class RequestError extends Error {
   }
 }
 
-type HttpOptions = { method?: 'GET' | 'POST'; body?: unknown; accessToken?: string | undefined };
+type HttpOptions = { method?: 'GET' | 'POST' | 'PUT'; body?: unknown; accessToken?: string | undefined };
 
 /** Sends JSON and reads JSON. @throws RequestError */
 export async function requestJson<Reply>(

@@ -63,7 +63,11 @@ export async function signOut({ all = false }: { all?: boolean } = {}): Promise<
 }
 
 /** Calls the operators' HTTP interface with this account's token. */
-export async function requestAsAccount<Reply>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Reply> {
+export async function requestAsAccount<Reply>(
+  method: 'GET' | 'POST' | 'PUT',
+  path: string,
+  body?: unknown,
+): Promise<Reply> {
   return requestJson<Reply>(path, { method, body, accessToken: await tokens.get() });
 }
 
