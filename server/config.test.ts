@@ -96,6 +96,14 @@ describe('what values mean together', () => {
     expect(messageOf({ ...production, ...keys, ARGON_MEMORY_KIB: '64' })).toMatch(/^ARGON_MEMORY_KIB: /);
   });
 
+  test('a bucket for checkpoints needs both of its keys', () => {
+    const bucket = { LEDGER_BUCKET_URL: 'https://s3.example.org/bucket' };
+    expect(messageOf(bucket)).toMatch(/^LEDGER_BUCKET_ACCESS_KEY: /);
+    expect(messageOf({ ...bucket, LEDGER_BUCKET_ACCESS_KEY: 'a' })).toMatch(/^LEDGER_BUCKET_SECRET_KEY: /);
+    expect(messageOf({ ...bucket, LEDGER_BUCKET_ACCESS_KEY: 'a', LEDGER_BUCKET_SECRET_KEY: 'b' })).toBe('accepted');
+    expect(messageOf({ LEDGER_ORIGIN: 'a b' })).toMatch(/^LEDGER_ORIGIN: /);
+  });
+
   test('warns of plain text to the outside and of misspelt settings', () => {
     expect(loadConfig({ HOST: '0.0.0.0' }).warnings).toEqual([expect.stringContaining('without TLS')]);
     expect(loadConfig({ HOST: '0.0.0.0', TLS_CERT_FILE: 'c', TLS_KEY_FILE: 'k' }).warnings).toEqual([]);

@@ -89,6 +89,11 @@ function checkTogether(values: SettingValues): void {
     const missing = values.tlsCertFile === undefined ? 'TLS_CERT_FILE' : 'TLS_KEY_FILE';
     throw new ConfigError(missing, 'expected a file as well: certificate and key belong together.');
   }
+  if (values.ledgerBucketUrl !== undefined) {
+    const { ledgerBucketAccessKey: access, ledgerBucketSecretKey: secret } = values;
+    if (access === undefined) throw new ConfigError('LEDGER_BUCKET_ACCESS_KEY', 'expected one for LEDGER_BUCKET_URL.');
+    if (secret === undefined) throw new ConfigError('LEDGER_BUCKET_SECRET_KEY', 'expected one for LEDGER_BUCKET_URL.');
+  }
   if (/[\s+]|\/$/.test(values.ledgerOrigin))
     throw new ConfigError('LEDGER_ORIGIN', 'expected a name without spaces, plus signs and a slash at its end.');
   if (values.softBufferBytes >= values.hardBufferBytes) {

@@ -4,6 +4,7 @@ import type { Database } from '../../../db/client.ts';
 import { FixedMasterKeys, MasterKeyFile, type MasterKeySource } from '../../../db/keys/master-key-source.ts';
 import type { TaskRunner } from '../../../workers/runner.ts';
 import type { Clock } from '../../clock.ts';
+import { CheckpointBucket } from './bucket.ts';
 import { CheckpointFiles } from './files.ts';
 import { CheckpointKeys } from './keys.ts';
 import { ProofService } from './service.ts';
@@ -16,6 +17,10 @@ export type ProofSettings = {
   ledgerOrigin: string;
   ledgerCheckpointDir: string | undefined;
   ledgerCheckpointSeconds: number;
+  ledgerBucketUrl: string | undefined;
+  ledgerBucketRegion: string;
+  ledgerBucketAccessKey: string | undefined;
+  ledgerBucketSecretKey: string | undefined;
 };
 type Parts = {
   config: ProofSettings;
@@ -30,8 +35,22 @@ export async function openProofs({ config, db, runner, clock, log, ledger }: Par
   const keys = await CheckpointKeys.open(ledgerKeySource(config), config.ledgerOrigin);
   const files = new CheckpointFiles(checkpointFolder(config));
   const everyMs = config.ledgerCheckpointSeconds * 1_000;
-  const signer = new CheckpointSigner({ db, runner, keys, files, clock, log, led: () => ledger.led, everyMs });
-  return { signer, proofs: new ProofService(db, keys) };
+  const bucket = openBucket(config, log);
+  const copy = bucket === undefined ? undefined : bucket.put.bind(bucket);
+  const signer = new CheckpointSigner({ db, runner, keys, files, clock, log, led: () => ledger.led, copy, everyMs });
+  const stop = async () => {
+    await signer.stop();
+    await bucket?.idle();
+  };
+  return { signer: { start: () => signer.start(), stop }, proofs: new ProofService(db, keys) };
+}
+
+function openBucket(config: ProofSettings, log: SignerLog): CheckpointBucket | undefined {
+  const { ledgerBucketUrl: url, ledgerBucketRegion: region } = config;
+  const { ledgerBucketAccessKey: accessKeyId, ledgerBucketSecretKey: secretAccessKey } = config;
+  // Whoever gives a bucket gives both: the configuration has checked it.
+  if (url === undefined || accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  return new CheckpointBucket({ url, region, accessKeyId, secretAccessKey }, log);
 }
 
 /** A given file must be there; the default one is made with a new key. */

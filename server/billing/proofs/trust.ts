@@ -25,8 +25,6 @@ export type TrustParts = {
   runner: TaskRunner;
   keys: CheckpointKeys;
   files: Pick<CheckpointFiles, 'last'>;
-  /** The last checkpoint that another place outside of the database has, where there is one. */
-  remote?: { last(shard: number, afterSize: number): Promise<string | undefined> } | undefined;
 };
 type Signed = { from: string; size: number; root: Uint8Array };
 
@@ -63,7 +61,7 @@ export async function trustedPlace(
 }
 
 /** Those of this log that lie outside of the database, and the database's own. */
-async function lastSigned({ db, keys, files, remote }: TrustParts, shard: number): Promise<Signed[]> {
+async function lastSigned({ db, keys, files }: TrustParts, shard: number): Promise<Signed[]> {
   const onDisk = await files.last(shard);
   const stored = await db.asService((tx) => findLatestCheckpoint(tx, shard));
   const found: { from: string; note: string }[] = [];
@@ -71,10 +69,6 @@ async function lastSigned({ db, keys, files, remote }: TrustParts, shard: number
   if (stored !== undefined) found.push({ from: 'the last checkpoint of the database', note: stored.note });
   const signed: Signed[] = [];
   for (const one of found) signed.push(...(await open(keys, shard, one)));
-  const largest = Math.max(0, ...signed.map(({ size }) => size));
-  const remoteNote = await remote?.last(shard, largest);
-  if (remoteNote !== undefined)
-    signed.push(...(await open(keys, shard, { from: 'the last checkpoint of the bucket', note: remoteNote })));
   return signed;
 }
 

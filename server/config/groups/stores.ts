@@ -52,6 +52,22 @@ export const stores = {
     says: 'Folder of the files that signed checkpoints are appended to. Keep copies of it elsewhere.',
     example: '/mnt/worm/ledger',
   }),
+  ledgerBucketUrl: url('LEDGER_BUCKET_URL', ['https', 'http'], {
+    default: undefined,
+    defaultText: 'no copies',
+    says: 'Bucket of S3-compatible storage, with a prefix if wanted, that gets a copy of each checkpoint.',
+    example: 'https://s3.example.org/bucket/ledger',
+  }),
+  ledgerBucketRegion: text('LEDGER_BUCKET_REGION', { default: 'us-east-1', says: 'Region of that bucket.' }),
+  ledgerBucketAccessKey: text('LEDGER_BUCKET_ACCESS_KEY', {
+    default: undefined,
+    says: 'Access key of that bucket; it needs to write objects and nothing else.',
+  }),
+  ledgerBucketSecretKey: text('LEDGER_BUCKET_SECRET_KEY', {
+    default: undefined,
+    secret: true,
+    says: 'Secret of that access key.',
+  }),
   ledgerCheckpointSeconds: integer(
     'LEDGER_CHECKPOINT_SECONDS',
     { min: 1, max: 3600 },
