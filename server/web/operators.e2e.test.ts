@@ -150,6 +150,39 @@ describe.skipIf(chromiumPath === undefined)('operators and creators', { timeout:
     await look(person, 'plan-choice-light');
   });
 
+  it('warns before a month is used up, and refuses afterwards with a way out', async () => {
+    const page = await operator();
+    await part(page, 'Plans');
+    await page.getByRole('button', { name: 'Change the plan Free' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Included tokens that may be spent a month').fill('1500');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    const person = await open();
+    await signUp(person);
+    await begin(person);
+    const out = person.locator('.message-problem').getByRole('link', { name: 'Plans and tokens' });
+    for (let turn = 0; turn < 30 && (await out.count()) === 0; turn++) {
+      await say(person, `${turn}: and then I walked a little further.`);
+      await Promise.race([
+        answers(person)
+          .nth(turn)
+          .waitFor()
+          .then(() => answered(person)),
+        out.waitFor(),
+      ]);
+    }
+    await person
+      .getByText(/The tokens of this month are used up/)
+      .first()
+      .waitFor();
+    await look(person, 'chat-cap-reached');
+    await out.click();
+    const meter = panel(person, 'Your plan').getByRole('meter', { name: 'Used of the monthly limit' });
+    await meter.waitFor();
+    await look(person, 'plan-cap-light');
+  });
+
   it('makes a creator, and runs the payouts of a month once', async () => {
     const [person, page] = [await open(), await operator()];
     await signUp(person);

@@ -64,6 +64,11 @@ describe('the voice', () => {
     }
   });
 
+  test('says nothing back that would turn the direction of its answer', () => {
+    for (const text of answers([system('wren'), user('\u202eI went out and \u2069saw the harbour lights again')]))
+      expect(text).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/);
+  });
+
   test('mentions memories and the earlier dialogue', () => {
     const remembered = answers([system('wren', ['I moved to Kyoto in April']), user('I feel lonely in the new flat')]);
     expect(remembered.filter((text) => text.includes('I moved to Kyoto in April')).length).toBeGreaterThan(15);

@@ -32,7 +32,10 @@ export function readPrompt(messages: readonly PromptMessage[]): Scene {
   const system = messages.filter(({ role }) => role === 'system' || role === 'developer').map(({ content }) => content);
   const rules = system.join('\n');
   const said = messages.filter(({ role }) => role === 'assistant').map(({ content }) => content);
-  const heard = messages.filter(({ role }) => role === 'user').map(({ content }) => content);
+  // What only steers the direction of writing would turn the answer around the quote.
+  const heard = messages
+    .filter(({ role }) => role === 'user')
+    .map(({ content }) => content.replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, ''));
   const userText = heard.at(-1)?.trim() ?? '';
   const lang = langOf(userText, rules);
   const topic = topicOf(userText, lang);

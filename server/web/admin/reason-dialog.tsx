@@ -12,7 +12,7 @@ type ReasonDialogProps = {
   danger?: boolean;
   /** What else is asked. */
   children?: ComponentChildren;
-  /** Resolves when it is done; what is refused is said in the dialog, which stays open. */
+  /** False: something else in the dialog is wrong, which says so itself. What is refused is said; the dialog stays open. */
   onConfirm: (reason: string) => Promise<unknown>;
   onClose: () => void;
 };
@@ -31,8 +31,7 @@ export function ReasonDialog({ title, action, danger = false, children, onConfir
     busy.value = true;
     failure.value = undefined;
     try {
-      await onConfirm(reason.value.trim());
-      onClose();
+      if ((await onConfirm(reason.value.trim())) !== false) onClose();
     } catch (error) {
       failure.value = errorText(error);
     } finally {

@@ -1,5 +1,6 @@
 /** Entries of the ledger, each with a way to take it back. */
 import { useSignal } from '@preact/signals';
+import { randomId } from '../../../../protocol/client/environment.ts';
 import type { LedgerRow } from '../../../billing/inspection/admin-shapes.ts';
 import type { ReasonCode, RequestReversal } from '../../../billing/reversals/admin-shapes.ts';
 import { formatDateTime, formatNumber } from '../../i18n/format.ts';
@@ -90,6 +91,8 @@ function Correction({ row, onTake }: { row: LedgerRow; onTake: () => void }) {
 
 function TakeBack({ entry, onClose }: { entry: LedgerRow; onClose: () => void }) {
   const code = useSignal<RequestReversal['reasonCode']>('outage');
+  // One wish: pressed again after a lost answer it is still the same one.
+  const wish = useSignal({ requestKey: randomId(), of: '' });
   return (
     <ReasonDialog
       title={t('reversal.title')}
@@ -97,7 +100,11 @@ function TakeBack({ entry, onClose }: { entry: LedgerRow; onClose: () => void })
       danger
       onClose={onClose}
       onConfirm={async (reason) => {
-        const reversal = await requestReversal({ entryId: entry.entryId, reasonCode: code.value, reason });
+        // In other words it is another wish.
+        const of = `${code.value} ${reason}`;
+        if (wish.value.of !== of) wish.value = { requestKey: randomId(), of };
+        const { requestKey } = wish.value;
+        const reversal = await requestReversal({ entryId: entry.entryId, reasonCode: code.value, reason, requestKey });
         notify(t(reversal.state === 'waiting' ? 'reversal.waits' : 'reversal.booked'));
       }}
     >

@@ -83,14 +83,17 @@ function Refund({ purchase, onClose }: { purchase: PurchaseRecord; onClose: () =
   const left = amountMinor - refundedMinor;
   const amount = useSignal('');
   const wrong = useSignal<string | undefined>(undefined);
-  // One wish: pressed again after a lost answer it is still the same refund.
-  const requestKey = useSignal(randomId());
+  // One wish: pressed again after a lost answer it is still the same refund; in other words it is another one.
+  const wish = useSignal({ requestKey: randomId(), of: '' });
   const give = async (reason: string) => {
     const minor = amount.value.trim() === '' ? left : minorOf(amount.value, currency);
     wrong.value = minor === undefined || minor < 1 || minor > left ? t('purchase.amountWrong') : undefined;
-    if (minor === undefined || wrong.value !== undefined) throw new Error('wrong amount');
-    await refund(purchaseId, { amountMinor: minor, reason, requestKey: requestKey.value });
+    if (minor === undefined || wrong.value !== undefined) return false;
+    const of = `${minor} ${reason}`;
+    if (wish.value.of !== of) wish.value = { requestKey: randomId(), of };
+    await refund(purchaseId, { amountMinor: minor, reason, requestKey: wish.value.requestKey });
     notify(t('purchase.refunded'));
+    return true;
   };
   return (
     <ReasonDialog
