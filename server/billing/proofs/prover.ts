@@ -70,7 +70,11 @@ export class Prover {
       parts.push(this.#nodes(level, at / width, count, size));
       at += count * width;
     }
-    return foldNodes((await Promise.all(parts)).flat());
+    // From the narrowest up: what they give is the last, narrower node of the level above.
+    const levels = await Promise.all(parts);
+    return foldNodes(
+      levels.reduceRight<Buffer[]>((rest, nodes) => [...nodes, ...(rest.length > 0 ? [foldNodes(rest)] : [])], []),
+    );
   }
 
   async #nodes(level: number, from: number, count: number, size: number): Promise<Buffer[]> {
