@@ -190,7 +190,13 @@ describe.skipIf(chromiumPath === undefined)('operators and creators', { timeout:
     await look(person, 'creator-invitation-light');
     await person.getByRole('button', { name: 'Become a creator' }).click();
     await person.getByText('No payout yet.').waitFor();
+    await person.getByLabel('Country of the bank').selectOption('JP');
     await look(person, 'creator-light');
+    await person.getByRole('button', { name: 'Add an account' }).click();
+    await person.getByRole('button', { name: /^Finish onboarding/ }).click();
+    await person.getByRole('link', { name: 'Back to Tsumugi' }).click();
+    await panel(person, 'Where you are paid').getByText(/ready/).waitFor();
+    await look(person, 'creator-account-light');
 
     await part(page, 'Payouts');
     await page.getByRole('button', { name: 'Try', exact: true }).click();

@@ -117,7 +117,7 @@ export class StripePayoutProvider implements PayoutProvider {
 
 /** As the settings have it: Stripe, or the local server that speaks its protocol. */
 export function payoutProvider({ stripe, provider, homeUrl }: Pick<StripeParts, 'stripe' | 'provider' | 'homeUrl'>) {
-  return { provider: new StripePayoutProvider(stripe, provider), returnUrl: homeUrl };
+  return { provider: new StripePayoutProvider(stripe, provider), returnUrl: () => `${homeUrl()}?to=creator` };
 }
 
 /** News about accounts, transfers and bank payments are hints to look. */

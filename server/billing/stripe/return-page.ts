@@ -21,7 +21,7 @@ export function returnRoute(look: (paymentId: string) => void): Route {
       const japanese = request.query.get('lang') === 'ja';
       return {
         status: 200,
-        body: pageOf(japanese),
+        body: pageOf(japanese, request.query.get('to') === 'creator' ? '/creator' : '/plan'),
         headers: {
           'content-type': 'text/html; charset=utf-8',
           'content-security-policy': policy,
@@ -32,7 +32,8 @@ export function returnRoute(look: (paymentId: string) => void): Route {
   };
 }
 
-function pageOf(japanese: boolean): string {
+/** @param place where the page goes on. */
+function pageOf(japanese: boolean, place: '/plan' | '/creator'): string {
   const text = japanese
     ? {
         title: 'お戻りになりました',
@@ -45,7 +46,7 @@ function pageOf(japanese: boolean): string {
         link: 'Back to Tsumugi',
       };
   return `<!doctype html><html lang="${japanese ? 'ja' : 'en'}"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="4; url=/plan">
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="4; url=${place}">
 <title>${text.title}</title><style>:root{color-scheme:light dark}body{font:1rem/1.6 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1.5rem}</style>
-</head><body><main><h1>${text.title}</h1><p>${text.body}</p><p><a href="/plan">${text.link}</a></p></main></body></html>`;
+</head><body><main><h1>${text.title}</h1><p>${text.body}</p><p><a href="${place}">${text.link}</a></p></main></body></html>`;
 }
