@@ -42,10 +42,14 @@ export async function insertPending(tx: Tx, rows: readonly NewPending[]): Promis
       cross join clock
       -- Always by its index, however small the ledger is when this is planned.
       left join lateral (select true as booked from billing.token_ledger e where e.idempotency_key = t.idempotency_key limit 1) as e on true
-      where e.booked is null
+      left join lateral (
+        select true as reversed from billing.token_ledger r where r.reverses_id = t.reverses_id and t.reverses_id is not null limit 1
+      ) as r on true
+      where e.booked is null and r.reversed is null
       -- In one order, since two that settle the same wait for each other's keys.
       order by t.idempotency_key
-      on conflict (idempotency_key) do nothing
+      -- Of the key, or of the entry that is taken back.
+      on conflict do nothing
       returning idempotency_key)
     select (select array_agg(idempotency_key) from inserted) as keys, extract(epoch from clock.at) * 1000 as at from clock`;
   return { keys: new Set(inserted?.keys ?? []), atMs: Number(inserted?.at) };

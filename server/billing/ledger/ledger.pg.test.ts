@@ -206,6 +206,22 @@ describe('an entry', () => {
     expect(await owner`select 1 from billing.pending_entries where id = ${id}`).toHaveLength(0);
   });
 
+  test('is taken back once, by many at once under one key, and under no other', async () => {
+    const ledger = await start('corrections');
+    const [booked] = await ledger.settled(await enqueue(ledger, grant()));
+    const back = (key: string): Movement => ({
+      ...grant(),
+      ...{ fromAccount: account, toAccount: grant().fromAccount, purpose: 'reversal', idempotencyKey: key },
+      reversesId: booked?.entryId ?? '',
+    });
+    const key = `reversal:${randomUUID()}`;
+    await Promise.all(Array.from({ length: 6 }, async () => ledger.settled(await enqueue(ledger, back(key)))));
+    expect(await owner`select 1 from billing.token_ledger where reverses_id = ${booked?.entryId ?? ''}`).toHaveLength(
+      1,
+    );
+    await expect(enqueue(ledger, back(`reversal:${randomUUID()}`))).rejects.toBeInstanceOf(EntryRefused);
+  });
+
   test('of a transaction that was rolled back is refused, and holds up nothing', async () => {
     const ledger = await start('rolled back');
     let lost: PendingRef[] = [];

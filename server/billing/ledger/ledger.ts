@@ -123,6 +123,7 @@ export class Ledger {
    * Decides entries, in a transaction of the service. They stand when it commits, whatever happens to this gateway. Once for each
    * key: what is pending or booked already is given back as it is.
    * @returns one for each movement, in order.
+   * @throws EntryRefused where an entry is taken back under another key; the transaction must be rolled back then.
    */
   async enqueue(tx: Tx, movements: readonly Movement[]): Promise<PendingRef[]> {
     if (movements.length === 0) return [];
@@ -136,6 +137,7 @@ export class Ledger {
     // In this order: what is gone from the outbox when it is asked stands in the ledger when that is asked.
     const [pending, booked] =
       known.length === 0 ? [[], []] : await Promise.all([findPendingByKeys(tx, known), findByKeys(tx, known)]);
+    if (pending.length + booked.length < known.length) throw new EntryRefused('Another entry takes the same one back.');
     const places = new Map(booked.map((entry) => [entry.idempotencyKey, entry]));
     const byKey = new Map(rows.map((row) => [row.idempotencyKey, row]));
     const waiting = new Map(pending.map((place) => [place.idempotencyKey, place]));
