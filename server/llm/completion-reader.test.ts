@@ -113,6 +113,24 @@ describe('events', () => {
     expect(reader.finish).toBe('stop');
   });
 
+  test.each([
+    [{ prompt_tokens: 1e15, completion_tokens: 3 }],
+    [{ prompt_tokens: 7, completion_tokens: 2 ** 31 }],
+    [{ prompt_tokens: -7, completion_tokens: 3 }],
+    [{ prompt_tokens: 7.5, completion_tokens: 3 }],
+    [{ prompt_tokens: '7', completion_tokens: 3 }],
+    [{ prompt_tokens: 0, completion_tokens: 3 }],
+    [{ prompt_tokens: 7, completion_tokens: 0 }],
+    [{ prompt_tokens: 7 }],
+  ])('a count that cannot be of this answer is none: %j', (given) => {
+    expect(read(delta('Hello'), JSON.stringify({ choices: [], usage: given }), '[DONE]').reader.usage).toBeUndefined();
+  });
+
+  test('an answer without text may have cost its prompt alone', () => {
+    const spent = JSON.stringify({ choices: [], usage: { prompt_tokens: 7, completion_tokens: 0 } });
+    expect(read(finish, spent, '[DONE]').reader.usage).toEqual({ tokensIn: 7, tokensOut: 0 });
+  });
+
   test('usage in every chunk: the last counts', () => {
     const running = JSON.stringify({ choices: [], usage: { prompt_tokens: 7, completion_tokens: 1 } });
     expect(read(running, usage, '[DONE]').reader.usage).toEqual({ tokensIn: 7, tokensOut: 3 });

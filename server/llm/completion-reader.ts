@@ -35,13 +35,19 @@ export class CompletionReader {
   /** A first half of a surrogate pair whose second half has not come yet. */
   #held = '';
   #refused = false;
+  #wrote = false;
+  #usage: ModelUsage | undefined;
 
   /** `[DONE]` was read; nothing that follows counts. */
   done = false;
   finish: ModelFinish | undefined;
-  usage: ModelUsage | undefined;
   /** Events with a completion in them so far, those without text included. */
   events = 0;
+
+  /** What the provider counted. Undefined where it gave no count, or one that cannot be of this answer: then we count. */
+  get usage(): ModelUsage | undefined {
+    return this.#wrote && this.#usage?.tokensOut === 0 ? undefined : this.#usage;
+  }
 
   /**
    * @returns the text that these bytes brought, well-formed UTF-16 that never ends within a surrogate pair; often empty.
@@ -62,6 +68,7 @@ export class CompletionReader {
   /** @param last gives out a lone surrogate too (as U+FFFD): its other half will not come. */
   takeText(last = false): string {
     if (this.#text === '' && !(last && this.#held !== '')) return '';
+    this.#wrote = true;
     let text = this.#held + this.#text;
     this.#text = '';
     this.#held = '';
@@ -138,7 +145,8 @@ export class CompletionReader {
     if (!isRecord(usage)) return;
     const tokensIn = usage['prompt_tokens'];
     const tokensOut = usage['completion_tokens'] ?? 0;
-    if (isCount(tokensIn) && isCount(tokensOut)) this.usage = { tokensIn, tokensOut };
+    // There is no request without a prompt: servers that say zero have not counted.
+    if (isCount(tokensIn) && tokensIn > 0 && isCount(tokensOut)) this.#usage = { tokensIn, tokensOut };
   }
 }
 
@@ -160,8 +168,10 @@ function providerError(error: unknown): ProviderStreamError {
   return new ProviderStreamError(number, name);
 }
 
+/** Far above what any model takes or gives: more is a mistake, and would not even fit into the rows of the answer. */
+const MAX_TOKENS = 100_000_000;
 const isCount = (value: unknown): value is number =>
-  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= MAX_TOKENS;
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
