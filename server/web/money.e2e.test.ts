@@ -33,6 +33,19 @@ describe.skipIf(chromiumPath === undefined)('tokens and money', { timeout: 60_00
     expect(Number((await given.locator('dd').first().textContent())?.replaceAll(',', ''))).toBeLessThan(3000);
     await keepPicture(page, 'usage-light');
     expect(await findFlaws(page)).toEqual([]);
+    // Signed every few seconds; until then the page says so and can be asked again.
+    const newest = page.locator('.entry').first();
+    await newest.locator('summary').click();
+    await expect
+      .poll(
+        async () => {
+          await newest.getByRole('button', { name: 'Check the proof' }).click();
+          return newest.locator('.entry-proof [role=status]').textContent();
+        },
+        { timeout: 20_000, interval: 1_000 },
+      )
+      .toMatch(/^Proven in this browser/);
+    await keepPicture(page, 'usage-proof-light');
     await page.getByText('As a table').click();
     expect(await panel(page, 'By day').locator('tbody tr').count()).toBe(1);
   });
