@@ -54,6 +54,13 @@ test('of the body nothing is kept but ids, type and time', () => {
   });
 });
 
+test.each(['a\u0000b', 'a\ud800', 'a b', ''])(
+  'what the database cannot hold, or no provider sends, is no type: %j',
+  (type) => {
+    expect(readEvent(event(type, { id: 'cs_1' }))).toBeUndefined();
+  },
+);
+
 test('anything else is no event, and nothing makes it throw', () => {
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {

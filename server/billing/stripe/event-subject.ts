@@ -44,6 +44,8 @@ const rules: readonly Rule[] = [
 ];
 
 const MAX_ID = 255;
+/** It is stored and logged: a character that the database cannot hold would make the provider repeat the event for days. */
+const TYPE = /^[\w.-]{1,255}$/;
 
 /** @returns undefined when it is no event at all. */
 export function readEvent(value: unknown): ReceivedEvent | undefined {
@@ -51,7 +53,7 @@ export function readEvent(value: unknown): ReceivedEvent | undefined {
   const eventId = idIn(value['id']);
   const type = value['type'];
   const created = value['created'];
-  if (eventId === undefined || typeof type !== 'string' || type.length > MAX_ID || type.length === 0) return undefined;
+  if (eventId === undefined || typeof type !== 'string' || !TYPE.test(type)) return undefined;
   if (typeof created !== 'number' || !(created >= 0 && created < 1e11)) return undefined;
   return {
     eventId,
