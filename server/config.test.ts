@@ -144,6 +144,11 @@ describe('payments', () => {
     expect(messageOf({ STRIPE_WEBHOOK_SECRET: 'whsec_x' })).toMatch(/^STRIPE_SECRET_KEY: /);
   });
 
+  test.each([',', 'whsec_x,', 'whsec_x, ,whsec_y'])('a webhook secret is never empty: %j', (secrets) => {
+    expect(messageOf({ ...stripe, STRIPE_WEBHOOK_SECRET: secrets })).toMatch(/^STRIPE_WEBHOOK_SECRET: /);
+    expect(messageOf({ ...stripe, STRIPE_WEBHOOK_SECRET: 'whsec_x, whsec_y' })).toBe('accepted');
+  });
+
   test('offline payments are for trying on one machine, never for production', () => {
     expect(messageOf({ STRIPE_MODE: 'offline' })).toBe('accepted');
     expect(messageOf({ STRIPE_MODE: 'offline', ...stripe })).toMatch(/^STRIPE_SECRET_KEY: /);

@@ -127,6 +127,8 @@ function checkPayments({
     const missing = stripeSecretKey === undefined ? 'STRIPE_SECRET_KEY' : 'STRIPE_WEBHOOK_SECRET';
     throw new ConfigError(missing, 'expected a value as well: key and webhook secret belong together.');
   }
+  if (stripeWebhookSecret?.split(',').some((secret) => secret.trim() === ''))
+    throw new ConfigError('STRIPE_WEBHOOK_SECRET', 'expected secrets separated by single commas, none of them empty.');
   if (stripeApiBase !== undefined && new URL(stripeApiBase).pathname !== '/')
     throw new ConfigError('STRIPE_API_BASE', 'expected scheme, host and port alone, without a path.');
 }
