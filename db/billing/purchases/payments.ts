@@ -155,6 +155,11 @@ export async function touchPayment(tx: Tx, id: string): Promise<void> {
   await tx.sql`update billing.payments set synced_at = now() where id = ${id}`;
 }
 
+/** One beginning of a person at a time, so that two of them cannot both take the last place below a limit. */
+export async function lockBuyer(tx: Tx, userId: string): Promise<void> {
+  await tx.sql`select pg_advisory_xact_lock(hashtextextended(${`billing.payments ${userId}`}, 0))`;
+}
+
 export async function countOpenPayments(tx: Tx, userId: string): Promise<number> {
   const [row] = await tx.sql<{ count: string }[]>`
     select count(*) as count from billing.payments where user_id = ${userId} and status = 'open' and mode <> 'invoice'`;

@@ -4,6 +4,7 @@ import {
   countOpenPayments,
   findPaymentByRequest,
   insertPayment,
+  lockBuyer,
   type PaymentRow,
   setSession,
 } from '../../../db/billing/purchases/payments.ts';
@@ -88,13 +89,16 @@ export class Checkouts {
     requestDigest: Buffer,
     price: Price,
   ): Promise<PaymentRow> {
+    await lockBuyer(tx, userId);
+    // Another device, or another gateway, may have begun the same request in the meantime.
+    const begun = await findPaymentByRequest(tx, userId, requestKey);
+    if (begun !== undefined) return begun;
     if ((await countOpenPayments(tx, userId)) >= MAX_OPEN) throw new AppError('billing.too_many_checkouts');
     const about = { productType: type, productId: id, quantity, units: price.units * quantity };
     const money = { amount: price.amountMinor * quantity, currency: price.currency };
     const ids = { requestKey, requestDigest, invoiceId: null, subscriptionId: null };
     const { provider } = this.#parts.gateway;
     await insertPayment(tx, { id: uuidv7(), userId, provider, mode: product.mode, ...about, ...money, ...ids });
-    // Asked again: another gateway may have begun the same request at the same moment.
     const payment = await findPaymentByRequest(tx, userId, requestKey);
     if (payment === undefined) throw new Error('A payment was stored and is not there.');
     return payment;

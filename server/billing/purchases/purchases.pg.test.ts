@@ -29,6 +29,21 @@ async function agrees() {
 }
 
 describe('a checkout', () => {
+  test('two devices that begin many at once stay below the limit, and the same request again is none more', async () => {
+    const keys = Array.from({ length: 40 }, () => randomUUID());
+    const begun = await Promise.all(
+      [...keys, ...keys].map((key) =>
+        h.checkout(userId, 'tickets', 'tickets_5', 1, key).then(
+          ({ paymentId }) => ({ key, outcome: paymentId }),
+          ({ code }: { code: string }) => ({ key, outcome: code }),
+        ),
+      ),
+    );
+    const of = (wanted: (outcome: string) => boolean) => begun.filter(({ outcome }) => wanted(outcome));
+    expect(of((outcome) => outcome === 'billing.too_many_checkouts')).toHaveLength(20);
+    expect(new Set(of((outcome) => outcome.includes('-')).map(({ outcome }) => outcome)).size).toBe(30);
+  }, 30_000);
+
   test('000-R15: leads to a purchase in yen with its tokens and payment intent, and tells every device', async () => {
     const checkout = await h.checkout(userId, 'addon_tokens', 'tokens_100k', 2);
     expect(checkout).toMatchObject({ status: 'open', url: expect.stringContaining('/c/pay/cs_test_') });
