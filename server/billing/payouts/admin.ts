@@ -207,14 +207,14 @@ function creatorCalls({ payouts }: Parts): AdminCall[] {
       says: 'Agrees on a share for sales from a moment on; earlier sales keep theirs.',
       body: shapes.SetShare,
       reply: shapes.CreatorDetail,
-      errors: ['billing.creator_not_found', 'billing.share_conflict'],
+      errors: ['billing.creator_not_found', 'billing.share_conflict', 'protocol.invalid_body'],
       note: ({ body }) => ({ ...(body as shapes.SetShare) }),
       async run({ body }, id, admin) {
         const { shareBps, effectiveFrom } = body as shapes.SetShare;
         const creatorId = creatorIdOf(id);
         await payouts.setShare(creatorId, {
           shareBps,
-          effectiveFromMs: Date.parse(effectiveFrom),
+          effectiveFromMs: momentOf(effectiveFrom),
           setBy: admin.userId,
         });
         return read(creatorId);
@@ -273,6 +273,13 @@ function filterOf(query: URLSearchParams): Omit<rows.PayoutFilter, 'limit'> {
     ...(status === '' ? {} : { status: status as rows.PayoutStatus }),
     ...(month === '' ? {} : { month }),
   };
+}
+
+/** Before there was anything to sell is a slip of the keyboard; the year 0 is even none of the database's. */
+function momentOf(effectiveFrom: string): number {
+  const atMs = Date.parse(effectiveFrom);
+  if (!(atMs >= Date.UTC(2000))) throw AppError.invalid('effectiveFrom', 'a moment in 2000 or later');
+  return atMs;
 }
 
 function creatorIdOf(id: string): string {

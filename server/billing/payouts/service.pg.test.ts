@@ -166,6 +166,10 @@ describe('an operator', () => {
     const reply = await asOperator(`POST /admin/creators/${creatorId}/share`, { body });
     expect(reply.body).toMatchObject({ shares: [{ shareBps: 8000, setBy: operator }], status: 'active' });
     expect(await code(asOperator(`POST /admin/creators/${creatorId}/share`, { body }))).toBe('billing.share_conflict');
+    const nought = { shareBps: 8000, effectiveFrom: '0000-01-01T00:00:00Z' };
+    expect(await code(asOperator(`POST /admin/creators/${creatorId}/share`, { body: nought }))).toBe(
+      'protocol.invalid_body',
+    );
     expect((await asOperator(`POST /admin/creators/${creatorId}/suspend`)).body).toMatchObject({ status: 'suspended' });
     expect((await asOperator(`POST /admin/creators/${creatorId}/resume`)).body).toMatchObject({ status: 'active' });
     for (const id of [randomUUID(), ''])
