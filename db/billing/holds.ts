@@ -33,6 +33,16 @@ export async function insertHold(tx: Tx, wish: HoldWish, lifeS: number, needed: 
   };
 }
 
+/**
+ * All of it or an error, ahead of the turn that it is for, in a transaction of its own that does not wait for the disk: the commit of
+ * the turn behind it does, and what that finds on the disk has this before it. Without the turn nothing is charged.
+ */
+export async function insertHoldAhead(tx: Tx, wish: Omit<HoldWish, 'minOutputTokens'>, lifeS: number): Promise<void> {
+  await tx.sql`
+    select set_config('synchronous_commit', 'off', true), h.tokens from billing.hold(${wish.generationId}, ${wish.userId},
+      ${wish.promptTokens}, ${wish.maxOutputTokens}, ${wish.maxOutputTokens}, ${lifeS}, false) as h`;
+}
+
 export type OpenHold = { generationId: string; organizationId: string | null; tokens: number; addonTokens: number };
 
 /** Marks holds as being settled: they do not expire any more, and booking their entries closes them. Locks them by id. */

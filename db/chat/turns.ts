@@ -54,6 +54,11 @@ export function isOvertaken(error: unknown): boolean {
   return error.code === UNIQUE_VIOLATION && 'constraint_name' in error && races.has(error.constraint_name);
 }
 
+/** True when PostgreSQL itself has refused: nothing of the transaction counts. Of every other failure nobody knows. */
+export function wasRolledBack(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'severity' in error && error.severity === 'ERROR';
+}
+
 /** Notes in the trace that fewer tokens than planned are paid for; a gateway that takes over keeps to it. */
 export async function shortenAnswer(tx: Tx, generationId: string, maxOutputTokens: number): Promise<void> {
   await tx.sql`

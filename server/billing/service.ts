@@ -21,7 +21,7 @@ import type { TaskRunner } from '../../workers/runner.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import { type ChainReport, checkChains } from './chain-check.ts';
-import { extend, hold, release, releaseExpired, takeHolds } from './holds/holds.ts';
+import { extend, hold, holdAhead, release, releaseExpired, takeHolds } from './holds/holds.ts';
 import { Ledger, type LedgerParts } from './ledger/ledger.ts';
 import { EntryRefused, type PendingRef } from './ledger/movement.ts';
 import { Once } from './requests/once.ts';
@@ -98,6 +98,19 @@ export class BillingService {
   async hold(tx: Tx, wish: HoldWish): Promise<{ maxOutputTokens: number }> {
     if (this.#free) return { maxOutputTokens: wish.maxOutputTokens };
     return { maxOutputTokens: (await hold(tx, wish)).outputTokens };
+  }
+
+  /**
+   * Sets aside prompt and longest answer before the turn itself is written, in a transaction of its own; all of it or nothing.
+   * @returns false when less than that is there: nothing is held then.
+   */
+  async holdAhead(wish: Omit<HoldWish, 'minOutputTokens'>): Promise<boolean> {
+    return this.#free || holdAhead(this.#db, wish);
+  }
+
+  /** Of answers that there will not be. Again and again does no harm. */
+  async giveBack(generationIds: readonly string[]): Promise<void> {
+    if (!this.#free) await this.#db.asService((tx) => release(tx, generationIds));
   }
 
   /** For answers that still run; called again and again. */

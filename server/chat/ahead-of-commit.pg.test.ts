@@ -1,6 +1,6 @@
 /**
  * Where nobody pays, the model is asked while the turn is still being committed: what it says before the commit reaches nobody.
- * Where tokens are held, it is asked when they are: a commit that fails has asked nothing.
+ * Where tokens are held with the turn, it is asked when they are: a commit that fails has asked nothing.
  */
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';

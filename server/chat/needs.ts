@@ -82,6 +82,10 @@ export type Billing = {
    * @throws AppError `billing.insufficient_tokens`, and what else keeps the tokens back.
    */
   hold(tx: Tx, hold: Hold): Promise<{ maxOutputTokens: number }>;
+  /** The same before the turn is written, in a transaction of its own. @returns false when nothing is held, because not all can be. */
+  holdAhead(hold: Omit<Hold, 'minOutputTokens'>): Promise<boolean>;
+  /** What is held for answers that there will not be. */
+  giveBack(generationIds: readonly string[]): Promise<void>;
   /** Inside the transaction that stores the messages. Idempotent for each generation. */
   settle(tx: Tx, settlements: readonly Settlement[]): Promise<Charge[]>;
   /** After its commit: resolves when the ledger has the entries. Never inside a transaction. */

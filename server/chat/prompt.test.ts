@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PartnerAvatar } from './needs.ts';
-import { assemblePrompt, type PromptInput, systemText } from './prompt.ts';
+import { assemblePrompt, type PromptInput, promptBound, systemText } from './prompt.ts';
 
 const avatar: PartnerAvatar = {
   avatarId: 'a1',
@@ -78,6 +78,28 @@ describe('assemblePrompt', () => {
   it('says the name where the prompt does not, in the language of the conversation', () => {
     expect(systemText({ name: 'ソラ', systemPrompt: '元気な案内役です。' }, 'ja')).toContain('ソラ');
     expect(systemText(avatar, 'en').match(/Wren/g)).toHaveLength(1);
+  });
+
+  it('never has more tokens than was known before anything was counted or retrieved', () => {
+    const tokens = fc.integer({ min: 0, max: 600 });
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.array(tokens, { maxLength: 12 }),
+        fc.array(tokens, { maxLength: 8 }),
+        fc.integer({ min: 200, max: 8_000 }),
+        (text, share, turnTokens, memoryTokens, contextLimit) => {
+          const older = turnTokens.map((count, index) => turn(`t${index}`, count));
+          const tokenCount = Math.floor(Buffer.byteLength(text) * share);
+          const turns = [{ ...turn('q', tokenCount), text }, ...older];
+          const memories = memoryTokens.map((count, index) => memory(`m${index}`, count));
+          const made = input({ turns, memories, contextLimit, maxOutputTokens: 100 });
+          const { trace } = assemblePrompt(made);
+          expect(trace.tokensTotal).toBeLessThanOrEqual(promptBound({ ...made, text, turns: older }));
+        },
+      ),
+    );
   });
 
   it('never exceeds the context and always contains the message that is answered', () => {

@@ -85,6 +85,22 @@ export function assemblePrompt(input: PromptInput): AssembledPrompt {
   return { messages, trace, maxOutputTokens };
 }
 
+/**
+ * No prompt that is made of these has more tokens, whatever is remembered for it: known before anything is counted or retrieved.
+ * No token is shorter than a byte of UTF-8.
+ */
+export function promptBound(
+  input: Pick<PromptInput, 'systemTokens' | 'safetyTokens' | 'contextLimit' | 'historyTokens' | 'memoryTokens'> & {
+    text: string;
+    /** Those before the text. */
+    turns: readonly TurnRow[];
+  },
+): number {
+  const history = sum(input.turns.map((turn) => turn.tokenCount + MESSAGE_OVERHEAD));
+  const dialogue = Buffer.byteLength(input.text) + Math.min(history, input.historyTokens) + 2 * MESSAGE_OVERHEAD;
+  return Math.min(input.contextLimit, input.systemTokens + input.safetyTokens + input.memoryTokens + dialogue);
+}
+
 /** The avatar's own prompt, with its name where the prompt does not say it, and the language of the conversation. */
 export function systemText(avatar: Pick<PartnerAvatar, 'name' | 'systemPrompt'>, lang: 'en' | 'ja'): string {
   const named = avatar.systemPrompt.includes(avatar.name);

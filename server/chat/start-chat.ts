@@ -75,7 +75,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     events: {
       settled: (generation, done, balance) => {
         // Before the end is told: the next message may come at once.
-        contexts.ended(generation, done);
+        contexts.ended(generation, done, balance);
         hub.finish(generation, done, balance);
       },
       superseded: (generation) =>

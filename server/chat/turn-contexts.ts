@@ -16,6 +16,8 @@ export type TurnContext = Readonly<{
   revision: number;
   headMessageId: string | null;
   turns: readonly TurnRow[];
+  /** Tokens of the person when the last answer was paid, where that is known. */
+  balance?: number | undefined;
 }>;
 
 export type ContextLimits = {
@@ -92,7 +94,7 @@ export class TurnContexts {
   }
 
   /** The answer is stored. Nothing is noted when anything else has happened in the conversation meanwhile. */
-  ended(generation: Generation, done: DoneBody): void {
+  ended(generation: Generation, done: DoneBody, balance?: number): void {
     const context = this.#begun.get(generation);
     this.#begun.delete(generation);
     if (context === undefined || done.revision !== context.revision + 1) return;
@@ -106,6 +108,7 @@ export class TurnContexts {
       revision,
       headMessageId: messageId ?? context.headMessageId,
       turns: this.#within([...answer, ...context.turns]),
+      balance: balance ?? context.balance,
     });
   }
 

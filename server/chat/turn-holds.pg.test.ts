@@ -1,4 +1,4 @@
-/** What an answer may cost is set aside before the model is asked, with the rows of the turn or not at all. */
+/** What an answer may cost is set aside before the model is asked; here with the rows of the turn, or not at all. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { ChatRequest, StreamHandle, StreamListener } from '../llm/model.ts';

@@ -74,12 +74,22 @@ export class TurnMaterials {
     avatar: PartnerAvatar,
     lang: 'en' | 'ja',
   ): Promise<{ systemTokens: number; safetyTokens: number }> {
-    const key = `prompt:${avatar.avatarId}:${avatar.promptVersion}:${avatar.name}:${lang}`;
+    const key = promptKey(avatar, lang);
     const [systemTokens, safetyTokens] = await this.#count([
       [`${key}:system`, systemText(avatar, lang)],
       [`${key}:safety`, avatar.safetyRules],
     ]);
     return { systemTokens: systemTokens ?? 0, safetyTokens: safetyTokens ?? 0 };
+  }
+
+  /** What `promptTokens` says where that is known, and no less than it where it is not: no token is shorter than a byte. */
+  boundOf(avatar: PartnerAvatar, lang: 'en' | 'ja'): { systemTokens: number; safetyTokens: number } {
+    const key = promptKey(avatar, lang);
+    const bound = (name: string, text: string) => this.#tokens.get(`${key}:${name}`) ?? Buffer.byteLength(text);
+    return {
+      systemTokens: bound('system', systemText(avatar, lang)),
+      safetyTokens: bound('safety', avatar.safetyRules),
+    };
   }
 
   async #count(keyed: readonly (readonly [key: string, text: string])[]): Promise<number[]> {
@@ -94,6 +104,9 @@ export class TurnMaterials {
     return keyed.map(([key]) => this.#tokens.get(key) ?? 0);
   }
 }
+
+const promptKey = (avatar: PartnerAvatar, lang: 'en' | 'ja') =>
+  `prompt:${avatar.avatarId}:${avatar.promptVersion}:${avatar.name}:${lang}`;
 
 /** A bounded map that forgets what was put in first. */
 function keep<K, V>(map: Map<K, V>, key: K, value: V): void {

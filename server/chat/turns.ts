@@ -8,7 +8,7 @@
 import * as conversations from '../../db/chat/conversations.ts';
 import * as messages from '../../db/chat/messages.ts';
 import type { MessageRow, TurnRow } from '../../db/chat/rows.ts';
-import { type BegunTurn, beginTurn, isOvertaken, type NewTurn, shortenAnswer } from '../../db/chat/turns.ts';
+import { isOvertaken, type NewTurn } from '../../db/chat/turns.ts';
 import type { Database } from '../../db/client.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { UpBody } from '../../protocol/up.ts';
@@ -18,19 +18,21 @@ import type { ChatModel, ChatRequest } from '../llm/model.ts';
 import type { Caller } from '../peer.ts';
 import { type Audience, deliver } from './audience.ts';
 import { Generation, type GenerationFacts } from './generation.ts';
+import { HoldAhead, isAmple } from './hold-ahead.ts';
 import type { GenerationHub } from './hub.ts';
 import { toMessage } from './messages.ts';
 import type { Billing, ChatLog, MemoryAccess, PartnerAvatar, Partners, TokenMeter } from './needs.ts';
-import { type AssembledPrompt, assemblePrompt, LEAST_OUTPUT_TOKENS, toRequest } from './prompt.ts';
+import { type AssembledPrompt, assemblePrompt, promptBound, toRequest } from './prompt.ts';
 import type { TurnContext, TurnContexts } from './turn-contexts.ts';
 import { checkClientMessageId, checkText, fits, type Intent, type Started, titleOf } from './turn-intent.ts';
 import type { Gathered, TurnMaterials } from './turn-materials.ts';
 import { readPlace, type TurnPlace } from './turn-place.ts';
+import { TurnStore } from './turn-store.ts';
 
 export type TurnOptions = {
   /** Name of this gateway among all; generations carry it. */
   owner: string;
-  /** Whether tokens are held before the model is asked; 'free' refuses nobody, and asks while the turn is being committed. */
+  /** Whether tokens are held before the model is asked; 'free' refuses nobody. */
   billingMode: 'metered' | 'free';
   defaultMaxOutputTokens: number;
   historyTokens: number;
@@ -59,11 +61,13 @@ const BUSY_RETRY_MS = 100;
 export class Turns {
   readonly #parts: TurnParts;
   readonly #options: TurnOptions;
+  readonly #store: TurnStore;
   #draining = false;
 
   constructor(parts: TurnParts, options: TurnOptions) {
     this.#parts = parts;
     this.#options = options;
+    this.#store = new TurnStore(parts, options.billingMode);
   }
 
   /** From now on new answers are refused with `draining`. */
@@ -124,7 +128,7 @@ export class Turns {
     const context = contexts.find(conversationId, caller.userId);
     const known = context !== undefined && fits(context, intent) ? { ...context, running: null } : undefined;
     // The workers find out what belongs to the turn while the database is read.
-    const materials = await this.#gather(caller, conversationId, intent);
+    const materials = await this.#gather(caller, conversationId, intent, known);
     const outcome = await this.#begin(caller, conversationId, intent, materials, known);
     if (!('generation' in outcome)) {
       this.#rejoin(caller, conversationId, outcome.started.generationId);
@@ -157,18 +161,26 @@ export class Turns {
   ): Promise<Outcome> {
     const { db, contexts } = this.#parts;
     const where = { userId: caller.userId, conversationId, ...this.#options };
-    for (let tries = 1; ; tries++) {
-      const cached = tries === 1 ? known : undefined;
-      const place = cached ?? (await db.asUserAtOnce(caller.userId, (tx) => readPlace(tx, where, intent)));
-      if ('started' in place) return place;
-      this.#check(caller, place, intent);
-      try {
-        return await this.#write(caller, place, intent, await this.#compose(caller, place, intent, materials));
-      } catch (error) {
-        if (!isOvertaken(error)) throw error;
-        contexts.forget(conversationId);
-        if (tries === MAX_TRIES) throw new AppError('busy', { retryAfterMs: BUSY_RETRY_MS });
+    const { ahead } = materials;
+    try {
+      for (let tries = 1; ; tries++) {
+        const isFirst = tries === 1;
+        const cached = isFirst ? known : undefined;
+        const place = cached ?? (await db.asUserAtOnce(caller.userId, (tx) => readPlace(tx, where, intent)));
+        if ('started' in place) return place;
+        this.#check(caller, place, intent);
+        try {
+          return await this.#write(caller, place, intent, { ...materials, ahead: isFirst ? ahead : undefined });
+        } catch (error) {
+          if (!isOvertaken(error)) throw error;
+          contexts.forget(conversationId);
+          if (tries === MAX_TRIES) throw new AppError('busy', { retryAfterMs: BUSY_RETRY_MS });
+          // The next try is another answer, whose prompt may be longer: what it may cost is held with it.
+          await ahead?.giveBack();
+        }
       }
+    } finally {
+      void ahead?.giveBack();
     }
   }
 
@@ -184,7 +196,12 @@ export class Turns {
     );
   }
 
-  async #gather(caller: Caller, conversationId: string, intent: Intent): Promise<Materials> {
+  async #gather(
+    caller: Caller,
+    conversationId: string,
+    intent: Intent,
+    known: TurnContext | undefined,
+  ): Promise<Materials> {
     const { materials, db } = this.#parts;
     let avatarId = materials.avatarOf(conversationId, caller.userId);
     if (avatarId === undefined) {
@@ -198,7 +215,26 @@ export class Turns {
     const pending = this.#work(caller, avatar, intent);
     // Whoever fails before it asks for this answers with that failure.
     pending.catch(() => {});
-    return { avatar, pending };
+    return { avatar, pending, ahead: known && this.#holdAhead(caller.userId, known, avatar, intent) };
+  }
+
+  /** While the workers are busy; only where the turn is likely to be written as it is known. */
+  #holdAhead(userId: string, known: TurnContext, avatar: PartnerAvatar, intent: Intent): HoldAhead | undefined {
+    const { hub, clock, materials, model } = this.#parts;
+    const { billingMode, defaultMaxOutputTokens, historyTokens, memoryTokens } = this.#options;
+    if (billingMode === 'free' || hub.countOf(userId) >= hub.maxRunningPerUser) return undefined;
+    const contextLimit = model.contextLimit(model.defaultModel);
+    const maxOutputTokens = Math.min(avatar.params.maxOutputTokens ?? defaultMaxOutputTokens, contextLimit);
+    const promptTokens = promptBound({
+      ...materials.boundOf(avatar, known.lang),
+      text: intent.text,
+      turns: known.turns,
+      contextLimit,
+      historyTokens,
+      memoryTokens,
+    });
+    if (!isAmple(known.balance, promptTokens + maxOutputTokens)) return undefined;
+    return new HoldAhead(this.#parts, { generationId: uuidv7(clock.now()), userId, promptTokens, maxOutputTokens });
   }
 
   /** What the workers have to say about a turn. */
@@ -225,8 +261,8 @@ export class Turns {
 
   async #compose(caller: Caller, context: TurnContext, intent: Intent, materials: Materials): Promise<Composed> {
     const { model, clock } = this.#parts;
-    const { avatar, pending } = materials;
-    const { gathered, textTokens: tokenCount, prompts } = await pending;
+    const { avatar, pending, ahead } = materials;
+    const [{ gathered, textTokens: tokenCount, prompts }, isHeld] = await Promise.all([pending, ahead?.isHeld()]);
     const now = new Date(clock.now());
     const isNew = intent.answerTo === undefined;
     const question: TurnRow = {
@@ -249,7 +285,7 @@ export class Turns {
       memoryTokens: this.#options.memoryTokens,
     });
     const facts: GenerationFacts = {
-      generationId: uuidv7(now.getTime()),
+      generationId: isHeld && ahead !== undefined ? ahead.generationId : uuidv7(now.getTime()),
       conversationId: context.conversationId,
       userId: caller.userId,
       payeeUserId: avatar.ownerUserId,
@@ -277,15 +313,13 @@ export class Turns {
     };
   }
 
-  async #write(caller: Caller, context: TurnContext, intent: Intent, composed: Composed): Promise<Outcome> {
+  async #write(caller: Caller, context: TurnContext, intent: Intent, materials: Materials): Promise<Outcome> {
     const { contexts } = this.#parts;
+    const composed = await this.#compose(caller, context, intent, materials);
     const { generation, question, branch, now } = composed;
     const { generationId, messageId, conversationId } = generation.facts;
     const turn = toNewTurn(context, intent, composed, this.#options.owner);
-    const { revision, siblings } =
-      this.#options.billingMode === 'free'
-        ? await this.#storeAndAsk(caller, turn, composed)
-        : await this.#holdThenAsk(caller, turn, composed);
+    const { revision, siblings } = await this.#store.store(turn, composed, materials.ahead);
     contexts.begun(generation, { ...context, revision, headMessageId: question.id, turns: branch });
     const userMessage: MessageRow = {
       id: question.id,
@@ -307,44 +341,6 @@ export class Turns {
       generation,
       userMessage: question.isNew ? userMessage : undefined,
     };
-  }
-
-  /** Nothing is held: the model thinks while the turn is being committed, and what it says is shown to nobody before that. */
-  async #storeAndAsk(caller: Caller, turn: NewTurn, { generation, request }: Composed): Promise<BegunTurn> {
-    const { db, hub } = this.#parts;
-    const storing = db.asUserAtOnce(caller.userId, (tx) => beginTurn(tx, turn));
-    hub.prepare(generation, request);
-    try {
-      return await storing;
-    } catch (error) {
-      hub.discard(generation);
-      throw error;
-    }
-  }
-
-  /** The most that the answer can cost is held, in the transaction of the turn, before the model is asked. */
-  async #holdThenAsk(caller: Caller, turn: NewTurn, { generation, request, prompt }: Composed): Promise<BegunTurn> {
-    const { db, hub, billing } = this.#parts;
-    const { generationId, userId, promptTokens } = generation.facts;
-    const { maxOutputTokens } = prompt;
-    const minOutputTokens = Math.min(LEAST_OUTPUT_TOKENS, maxOutputTokens);
-    const [begun, held] = await db.asUserAtOnce(caller.userId, (tx) =>
-      Promise.all([
-        beginTurn(tx, turn),
-        billing.hold(tx, { generationId, userId, promptTokens, maxOutputTokens, minOutputTokens }),
-      ]),
-    );
-    if (held.maxOutputTokens < maxOutputTokens) this.#shorten(generationId, held.maxOutputTokens);
-    hub.prepare(generation, { ...request, maxOutputTokens: held.maxOutputTokens });
-    return begun;
-  }
-
-  /** Nobody waits for it: what is charged keeps to the hold in any case. */
-  #shorten(generationId: string, maxOutputTokens: number): void {
-    const { db, log } = this.#parts;
-    db.asService((tx) => shortenAnswer(tx, generationId, maxOutputTokens)).catch((error: unknown) =>
-      log.warn({ error, generationId }, 'the trace could not be told that the answer is shortened'),
-    );
   }
 
   async #getMessage(caller: Caller, messageId: string): Promise<MessageRow> {
@@ -384,7 +380,7 @@ type Composed = {
   now: Date;
 };
 /** What is known of a turn before the database is asked. */
-type Materials = { avatar: PartnerAvatar; pending: Promise<Worked> };
+type Materials = { avatar: PartnerAvatar; pending: Promise<Worked>; ahead: HoldAhead | undefined };
 /** What the workers find out. */
 type Worked = {
   gathered: Gathered;

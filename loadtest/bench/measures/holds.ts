@@ -1,7 +1,8 @@
 /**
  * (6) What holding and settling tokens adds to the time to the first token: two servers that differ in `BILLING_MODE` alone, measured
- * in turn, each against the model itself. Where tokens are held, the model is asked behind the commit of the hold; where nobody
- * pays, it is asked while the turn is being committed. The difference is all of that.
+ * in turn, each against the model itself. Where tokens are held, the model is asked behind the commit of the hold: of people who
+ * have plenty, as those here, it is made while the turn is put together, otherwise with the turn. Where nobody pays, the model is
+ * asked while the turn is being committed. The difference is all of that.
  */
 import type { Pair } from '../client/group.ts';
 import type { BenchOptions } from '../options.ts';

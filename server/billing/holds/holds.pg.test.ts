@@ -248,6 +248,41 @@ describe('a thousand answers at a nearly empty balance', () => {
   });
 });
 
+describe('a hold ahead of its turn', () => {
+  const ahead = (userId: string, promptTokens: number, maxOutputTokens: number, generationId = randomUUID()) =>
+    billing.holdAhead({ generationId, userId, promptTokens, maxOutputTokens });
+
+  test('is all or nothing, within balance and caps, and is given back or settled as any other', async () => {
+    const userId = await newUser();
+    const [first, second] = [randomUUID(), randomUUID()];
+    expect(await ahead(userId, 100, 300, first)).toBe(true);
+    expect(await ahead(userId, 301, 300)).toBe(false);
+    expect(await ahead(userId, 300, 300, second)).toBe(true);
+    expect(await stateOf(userId)).toMatchObject({ held: GRANT, holds: 2 });
+    for (let times = 0; times < 2; times++) await billing.giveBack([second]);
+    expect(await settle(userId, first, 100, 40)).toMatchObject([{ balance: GRANT - 140 }]);
+    // What is settled cannot be given back.
+    await billing.giveBack([first]);
+    expect(await stateOf(userId)).toMatchObject({ held: 0, token: GRANT - 140, holds: 0 });
+    await db.asService((tx) => billing.setAllowance(tx, userId, { capTokens: 200 }));
+    expect(await ahead(userId, 30, 31)).toBe(false);
+    expect(await ahead(userId, 30, 30)).toBe(true);
+  });
+
+  test('takes no more than there is, whoever else holds with his turn', { timeout: 60_000 }, async () => {
+    const userId = await newUser();
+    const held = await Promise.all(
+      Array.from({ length: 1_000 }, async (_, index) => {
+        if (index % 2 === 0) return (await ahead(userId, 20, 30)) ? 50 : 0;
+        const code = await refused(userId, { prompt: 20, max: 30, min: 30 });
+        return code === 'held' ? 50 : 0;
+      }),
+    );
+    expect(held.reduce<number>((sum, tokens) => sum + tokens, 0)).toBe(GRANT);
+    expect(await stateOf(userId)).toMatchObject({ held: GRANT, token: GRANT, holds: GRANT / 50 });
+  });
+});
+
 describe('a hold that nobody settles', () => {
   const age = (generationId: string) =>
     owner`update billing.holds set expires_at = now() - interval '1 second' where id = ${generationId}`;

@@ -5,6 +5,7 @@ import {
   HOLD_REFUSED,
   type HoldWish,
   insertHold,
+  insertHoldAhead,
   markSettling,
   type OpenHold,
   releaseExpiredHolds,
@@ -35,6 +36,17 @@ export async function hold(tx: Tx, wish: HoldWish): Promise<Held> {
     return await insertHold(tx, wish, LIFE_S, false);
   } catch (error) {
     throw toRefusal(error) ?? error;
+  }
+}
+
+/** As much as was wished for, in a transaction of its own that is over when this resolves. @returns false when it is not there. */
+export async function holdAhead(db: Database, wish: Omit<HoldWish, 'minOutputTokens'>): Promise<boolean> {
+  try {
+    await db.asUserAtOnce(wish.userId, (tx) => insertHoldAhead(tx, wish, LIFE_S));
+    return true;
+  } catch (error) {
+    if (toRefusal(error) === undefined) throw error;
+    return false;
   }
 }
 
