@@ -118,7 +118,12 @@ async function settle({ db, billing }: Gateway, answers: readonly Answered[], wa
     messageId: null,
     atMs: Date.now(),
   }));
-  const charges = await db.asService((tx) => billing.settle(tx, settlements));
+  const charges = await db.asService(async (tx) => {
+    // Chat ends the generation's row first, in this transaction: two that settle the same one come one after the other.
+    for (const { generationId } of settlements.toSorted((a, b) => (a.generationId < b.generationId ? -1 : 1)))
+      await tx.sql`select pg_advisory_xact_lock(hashtextextended(${generationId}, 0))`;
+    return billing.settle(tx, settlements);
+  });
   if (waits) await billing.booked(charges);
   return { outcome: charges.map(({ refs }) => refs.map(({ idempotencyKey }) => idempotencyKey)) };
 }
