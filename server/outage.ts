@@ -15,9 +15,13 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
   'ENOENT',
   'busy',
 ]);
+/** Redis is away, as its client says it: these errors carry no code. */
+const PASSING_NAMES: ReadonlySet<string> = new Set(['MaxRetriesPerRequestError']);
+const PASSING_WORDS = /^(Connection is closed\.|Command timed out|LOADING )/;
 
 /** True when the database is away or overloaded, or the workers are busy: the same may well succeed in a moment. */
 export function isOutage(error: unknown): boolean {
+  if (error instanceof Error && (PASSING_NAMES.has(error.name) || PASSING_WORDS.test(error.message))) return true;
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && (PASSING_CODES.has(code) || PASSING_STATES.test(code));
 }

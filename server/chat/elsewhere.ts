@@ -4,12 +4,14 @@
  */
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
+import type { RunningGeneration } from '../../protocol/chat.ts';
 import type { Push } from '../../protocol/down.ts';
+import type { Clock } from '../clock.ts';
 import type { Audience } from './audience.ts';
 import { findDone, findEnded } from './ended-elsewhere.ts';
 import type { Generation } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
-import type { Billing } from './needs.ts';
+import type { Billing, ChatLog } from './needs.ts';
 import type { RemoteGenerations } from './remote-generations.ts';
 import type { DoneBody } from './settler.ts';
 import type { TurnContexts } from './turn-contexts.ts';
@@ -22,7 +24,13 @@ type Parts = {
   remote: RemoteGenerations;
   audience: Audience;
   contexts: TurnContexts;
+  clock: Clock;
+  log: ChatLog;
 };
+
+const TRY_AGAIN_MS = 1_000;
+/** Five minutes. Clients that are still waiting then find out when they attach again. */
+const MAX_TRIES = 300;
 
 export class Elsewhere {
   readonly #parts: Parts;
@@ -31,30 +39,61 @@ export class Elsewhere {
     this.#parts = parts;
   }
 
-  /** News of another gateway for a user who is connected here. */
+  /**
+   * News of another gateway for a user who is connected here. What fails because a store is away is tried again: the news come
+   * once, and whoever reads the answer would wait for its end for ever.
+   */
   async passOn(userId: string, push: Push): Promise<void> {
-    const { hub, remote, audience, contexts } = this.#parts;
+    const { audience, contexts } = this.#parts;
     forgetContext(contexts, push);
-    if (push.type === 'chat.done') {
-      const generation = await this.#finishHere(push.body);
-      if (hub.findFinished(push.body.generationId) !== undefined) return;
-      if (generation !== undefined) hub.keepFinished(generation, push);
-    }
+    if (push.type === 'chat.done') return this.#untilDone(() => this.#tellDone(userId, push));
     audience.tellHere(userId, push);
-    if (push.type !== 'chat.message' || push.body.generation === null) return;
-    // An answer has begun there, and who is attached here reads along.
-    const { message, generation: begun } = push.body;
-    if (!audience.isRead(message.conversationId)) return;
+    if (push.type === 'chat.message' && push.body.generation !== null) {
+      const { message, generation } = push.body;
+      await this.#untilDone(() => this.#readAlong(userId, message.conversationId, generation));
+    }
+  }
+
+  async #tellDone(userId: string, push: Push & { type: 'chat.done' }): Promise<void> {
+    const { hub, audience } = this.#parts;
+    const generation = await this.#finishHere(push.body);
+    if (hub.findFinished(push.body.generationId) !== undefined) return;
+    if (generation !== undefined) hub.keepFinished(generation, push);
+    audience.tellHere(userId, push);
+  }
+
+  /** An answer has begun there, and who is attached here reads along; or hears of its end, if it has ended meanwhile. */
+  async #readAlong(userId: string, conversationId: string, begun: RunningGeneration): Promise<void> {
+    const { remote, audience } = this.#parts;
+    if (!audience.isRead(conversationId)) return;
     const generation = await remote.find(begun.generationId);
     if (generation !== undefined) audience.beginWholeStream(generation, begun.epoch);
+    else await this.#tellEndOf(userId, begun.generationId);
+  }
+
+  async #untilDone(work: () => Promise<void>): Promise<void> {
+    const { clock, log } = this.#parts;
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work();
+      } catch (error) {
+        if (tries === MAX_TRIES) throw error;
+        log.warn({ error }, 'news of another gateway could not be passed on; trying again');
+        await new Promise<void>((resolve) => void clock.after(TRY_AGAIN_MS, resolve));
+      }
+    }
   }
 
   /** An answer of this gateway was taken over, and may have ended before its readers could be turned to the new owner. */
-  async tellMissedEnd(generation: Generation): Promise<void> {
+  tellMissedEnd(generation: Generation): Promise<void> {
+    return this.#tellEndOf(generation.facts.userId, generation.key);
+  }
+
+  async #tellEndOf(userId: string, generationId: string): Promise<void> {
     const { db, billing } = this.#parts;
-    await billing.whenBooked(generation.key);
-    const ended = await db.asService((tx) => findDone(tx, billing, generation.key));
-    if (ended !== undefined) await this.passOn(generation.facts.userId, { type: 'chat.done', body: ended.done });
+    await billing.whenBooked(generationId);
+    const ended = await db.asService((tx) => findDone(tx, billing, generationId));
+    if (ended !== undefined) await this.passOn(userId, { type: 'chat.done', body: ended.done });
   }
 
   /** Ended by somebody else; or by this gateway, with a commit that was never acknowledged. */

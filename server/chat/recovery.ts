@@ -50,6 +50,7 @@ export class Recovery {
   readonly #inherited: GenerationRow[] = [];
   readonly #adopting = new Set<string>();
   #closing: Promise<unknown> | undefined;
+  #renewing: Promise<void> | undefined;
 
   /** @param alone true where no other gateway can be alive (the data folder is locked): nobody's lease is waited for. */
   constructor(parts: Parts, owner: string, alone: boolean) {
@@ -68,6 +69,8 @@ export class Recovery {
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    // One that is under way would take the lease again that is given back here.
+    await this.#renewing;
     await this.#parts.live.releaseLease(leaseOf(this.#owner), this.#owner);
   }
 
@@ -147,11 +150,14 @@ export class Recovery {
 
   #scheduleRound(): void {
     if (this.#stopped) return;
-    this.#parts.clock.after(RENEW_MS, () => void this.#round());
+    this.#parts.clock.after(RENEW_MS, () => {
+      this.#renewing = this.#round();
+    });
   }
 
   async #round(): Promise<void> {
     const { clock, log } = this.#parts;
+    if (this.#stopped) return;
     try {
       await this.#keepLease();
       if (clock.now() >= this.#trustAfterMs) this.#closeInBackground();

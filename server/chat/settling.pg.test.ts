@@ -82,6 +82,10 @@ describe('isOutage', () => {
   it.each(['CONNECTION_LOST', 'ECONNREFUSED', '57P01', '40P01', '53300', 'busy'])('holds %s for passing', (code) =>
     expect(isOutage(Object.assign(new Error('x'), { code }))).toBe(true),
   );
+  it.each([
+    Object.assign(new Error('Reached the max retries per request limit'), { name: 'MaxRetriesPerRequestError' }),
+    new Error('Connection is closed.'),
+  ])('holds Redis for passing that is away: %s', (error) => expect(isOutage(error)).toBe(true));
   it.each(['23514', '22P02', '42703', 'ERR_INVALID_ARG_TYPE', '57P0', undefined])('blames the answer for %s', (code) =>
     expect(isOutage(Object.assign(new Error('x'), { code }))).toBe(false),
   );

@@ -87,7 +87,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     },
   });
   hub.onEnded((generation) => settler.add(generation));
-  const elsewhere = new Elsewhere({ db, live, billing, hub, remote, audience, contexts });
+  const elsewhere = new Elsewhere({ db, live, billing, hub, remote, audience, contexts, clock, log });
   hub.onLost((generation) => elsewhere.tellMissedEnd(generation));
   const turns = new Turns(
     { db, hub, audience, model, partners, memory, meter, billing, clock, log, materials, contexts },

@@ -178,7 +178,7 @@ export class ChatStream implements StreamHandle, Watched {
 
   /** What came before a failure was paid for and may have been read: it is kept. */
   #salvage(): void {
-    const text = this.#reader.takeText(true);
+    const text = this.#reader.takeText();
     if (text !== '') this.#give(text);
   }
 

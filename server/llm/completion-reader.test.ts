@@ -66,6 +66,13 @@ describe('any chunking gives the same text', () => {
     );
   });
 
+  test('the first half of a pair is no text where the stream broke off behind it', () => {
+    const reader = new CompletionReader();
+    expect(reader.push(Buffer.from(`data: ${delta('so far \ud83e')}\n\n`))).toBe('so far ');
+    expect(() => reader.end()).toThrow();
+    expect(reader.takeText()).toBe('');
+  });
+
   test('arbitrary bytes give text or a known error, never another failure', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), anyCuts, (bytes, cuts) => {

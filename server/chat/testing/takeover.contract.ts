@@ -111,5 +111,23 @@ export function takeoverContract(kind: 'postgres' | 'redis'): void {
       await expectWholeEnd(generationId, stored);
       expect(stored.length).toBeGreaterThan(whole);
     });
+
+    it('reads along what begins elsewhere while its stores are away for a moment', async () => {
+      const witness = heir.connect(userId);
+      await heir.engine.news.ready(userId);
+      databaseWire.hold();
+      const { generationId } = await heir.turns.send(witness.caller, {
+        conversationId,
+        clientMessageId: uuidv7(),
+        text: '[[fault huge:400]] Tell me of the tides.',
+      });
+      await asker.next('chat.message', ({ generation }) => generation?.generationId === generationId);
+      databaseWire.cut();
+      await asker.next('chat.delta', (body) => body.generationId === generationId);
+      await heir.chat.stop(witness.caller, generationId);
+      const done = await asker.done(generationId);
+      expect(asker.texts.get(generationId)).toHaveLength(done.length);
+      witness.close();
+    });
   });
 }
