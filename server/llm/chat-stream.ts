@@ -20,6 +20,13 @@ type Means = {
 
 /** How long a provider may hold the connection open behind its last event. */
 const LINGER_MS = 2_000;
+/**
+ * Beyond these an answer is cut. A token is an event or less than one where a server sends parts of characters, and rarely more than
+ * a word; a chunk may carry several.
+ */
+const OVERRUN_EVENTS = 2;
+const OVERRUN_UNITS = 64;
+const OVERRUN_SLACK = 64;
 /** Learning a dialect takes one attempt for each thing that a server does not know. */
 const MAX_LESSONS = 4;
 
@@ -36,6 +43,7 @@ export class ChatStream implements StreamHandle, Watched {
   #brokenAttempts = 0;
   #lessons = 0;
   #anyText = false;
+  #givenUnits = 0;
   #ended = false;
   /** What ended the answer from our side. */
   #timeout: ModelTimeoutError | undefined;
@@ -95,6 +103,7 @@ export class ChatStream implements StreamHandle, Watched {
       if (this.#reader.events > 0) this.#progress();
       if (text !== '') this.#give(text);
       if (this.#reader.done) this.#finish();
+      else if (this.#overruns()) this.#cutShort();
     } catch (error) {
       this.#salvage();
       this.#cutOff();
@@ -171,8 +180,23 @@ export class ChatStream implements StreamHandle, Watched {
     this.deadlineMs = Math.min(this.#means.watchdog.now() + this.#means.timeouts.idleMs, this.#totalDeadlineMs);
   }
 
+  /** Far more than what was asked for at most: the server ignores the limit, and what it writes on nobody pays for. */
+  #overruns(): boolean {
+    const { maxOutputTokens } = this.#request;
+    return (
+      this.#reader.events > maxOutputTokens * OVERRUN_EVENTS + OVERRUN_SLACK ||
+      this.#givenUnits > maxOutputTokens * OVERRUN_UNITS + OVERRUN_SLACK
+    );
+  }
+
+  #cutShort(): void {
+    this.#cutOff();
+    this.#end({ finishReason: 'length', usage: undefined, error: undefined });
+  }
+
   #give(text: string): void {
     this.#anyText = true;
+    this.#givenUnits += text.length;
     this.#listener.onText(text);
   }
 

@@ -88,6 +88,13 @@ describe('an answer', () => {
     expect([text.includes('.'), end.finishReason]).toEqual([false, 'stop']);
   });
 
+  test('is cut where a provider writes on and on behind the limit that it was given', async () => {
+    const { end, pieces } = await ask({ ...withFault('huge:100000'), maxOutputTokens: 20 });
+    expect(end).toEqual({ finishReason: 'length', usage: undefined, error: undefined });
+    // Twice as many, what is always allowed, and what one chunk of the network brought.
+    expect(pieces.length).toBeLessThan(500);
+  });
+
   test('keeps characters whole when the provider splits surrogate pairs', async () => {
     const { text, pieces } = await ask(withFault('split-surrogates'));
     expect(text).toBe('糸🧵と針🪡、家族👨‍👩‍👧。');
