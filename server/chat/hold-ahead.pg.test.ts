@@ -98,6 +98,7 @@ async function whileCommits<T>(then: 'wait' | 'fail', work: () => Promise<T>): P
 
 describe('a warm turn', () => {
   it('is held for before the model is asked, which is asked while the turn is being committed', async () => {
+    const balance = Number((await account())?.balance);
     const { generationId } = await whileCommits('wait', () => send());
     expect(await asked[0]?.written).toBe(1);
     const exact = (await promptTokens(generationId)) + MAX_OUTPUT;
@@ -105,7 +106,6 @@ describe('a warm turn', () => {
     expect(held).toBeGreaterThanOrEqual(exact);
     // At most what might have been remembered, and the bytes of the text.
     expect(held).toBeLessThanOrEqual(exact + MEMORY + 'And the sea?'.length);
-    const balance = Number((await account())?.balance);
     const { usage } = await reader.done(generationId);
     expect(await account()).toEqual({ held: 0, noted: 0, balance: balance - usage.tokensIn - usage.tokensOut });
   });

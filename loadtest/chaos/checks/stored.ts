@@ -91,10 +91,14 @@ export async function readStored(ownerUrl: string): Promise<Stored> {
     const balances = await sql<StoredBalance[]>`
       select account_id as "accountId", asset, balance::float8 as balance from billing.account_balances`;
     const accounts = await sql<StoredAccount[]>`select id, owner_id as "userId" from billing.accounts`;
+    // A gateway that dies between an early hold and its turn leaves a hold without an answer: it expires, some minutes later.
+    const ofAbandonedTurn = sql`(h.state = 'held' and h.expires_at < now() + interval '11 minutes'
+      and not exists (select from chat.generations g where g.id = h.id))`;
     const [open] = await sql<StoredOpen[]>`
-      select (select count(*)::float8 from billing.holds) as holds, (select count(*)::float8 from billing.pending_entries) as pending`;
+      select (select count(*)::float8 from billing.holds h where not ${ofAbandonedTurn}) as holds, (select count(*)::float8 from billing.pending_entries) as pending`;
     const spending = await sql<StoredSpending[]>`
-      select account_id as "accountId", (held_tokens + held_addon_tokens)::float8 as held from billing.spending`;
+      select account_id as "accountId", (held_tokens + held_addon_tokens - coalesce((select sum(h.tokens + h.addon_tokens)
+        from billing.holds h where h.account_id = s.account_id and ${ofAbandonedTurn}), 0))::float8 as held from billing.spending s`;
     return {
       messages: [...messages],
       generations: [...generations],
