@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ConsistencyProof, EntryProof, InclusionProof } from '../protocol/billing-proofs.ts';
 import { fromHex, toHex } from '../protocol/ledger-proof/bytes.ts';
 import { verifyConsistency, verifyInclusion } from '../protocol/ledger-proof/merkle.ts';
@@ -35,17 +35,8 @@ afterAll(async () => {
   await server?.close();
 });
 
-/** Asked again until the next checkpoint has it. */
-async function signed<T>(ask: () => Promise<T>): Promise<T> {
-  const untilMs = Date.now() + 20_000;
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'billing.proof_pending' || Date.now() > untilMs) throw error;
-    }
-  }
-}
+/** Asked again, five times a second, until the next checkpoint has it. */
+const signed = <T>(ask: () => Promise<T>): Promise<T> => vi.waitFor(ask, { timeout: 20_000, interval: 200 });
 const text = async (path: string) => (await fetch(server.url + path)).text();
 const json = async <T>(path: string) => (await (await fetch(server.url + path)).json()) as T;
 
