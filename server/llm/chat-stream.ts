@@ -18,7 +18,7 @@ type Means = {
   maxRetries: number;
 };
 
-/** How long a provider may hold the connection open behind its last event. */
+/** How long a provider may hold the connection open behind its last event, or let us wait for one behind the end of its text. */
 const LINGER_MS = 2_000;
 /**
  * Beyond these an answer is cut. A token is an event or less than one where a server sends parts of characters, and rarely more than
@@ -47,7 +47,7 @@ export class ChatStream implements StreamHandle, Watched {
   #ended = false;
   /** What ended the answer from our side. */
   #timeout: ModelTimeoutError | undefined;
-  #phase: 'asking' | 'first' | 'reading' | 'lingering' = 'asking';
+  #phase: 'asking' | 'first' | 'reading' | 'closing' | 'lingering' = 'asking';
   deadlineMs: number;
 
   constructor(means: Means, request: ChatRequest, listener: StreamListener) {
@@ -71,6 +71,11 @@ export class ChatStream implements StreamHandle, Watched {
   onDeadline(): void {
     if (this.#phase === 'lingering') {
       this.#cutOff();
+      return;
+    }
+    if (this.#phase === 'closing') {
+      this.#cutOff();
+      this.#finish();
       return;
     }
     const { firstTokenMs, idleMs, totalMs } = this.#means.timeouts;
@@ -171,11 +176,18 @@ export class ChatStream implements StreamHandle, Watched {
 
   #learns(error: unknown): boolean {
     if (!(error instanceof OpenAI.APIError) || (error.status !== 400 && error.status !== 422)) return false;
-    const complaint = `${error.param ?? ''} ${error.message}`;
+    const complaint = `${error.code ?? ''} ${error.param ?? ''} ${error.message}`;
     return this.#lessons++ < MAX_LESSONS && this.#means.dialect.learn(this.#request.model, complaint);
   }
 
   #progress(): void {
+    if (this.#phase === 'closing') return;
+    if (this.#reader.finish !== undefined) {
+      // The text is complete; what may still come is the usage. Some servers never say `[DONE]`.
+      this.#phase = 'closing';
+      this.deadlineMs = Math.min(this.#means.watchdog.now() + LINGER_MS, this.#totalDeadlineMs);
+      return;
+    }
     this.#phase = 'reading';
     this.deadlineMs = Math.min(this.#means.watchdog.now() + this.#means.timeouts.idleMs, this.#totalDeadlineMs);
   }

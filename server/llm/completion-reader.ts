@@ -36,6 +36,8 @@ export class CompletionReader {
   #held = '';
   #refused = false;
   #wrote = false;
+  /** What came before the first event: a server may answer with a document that it calls a stream. */
+  #head: Buffer | undefined = Buffer.alloc(0);
   #usage: ModelUsage | undefined;
 
   /** `[DONE]` was read; nothing that follows counts. */
@@ -55,12 +57,14 @@ export class CompletionReader {
    */
   push(chunk: Buffer): string {
     this.#sse.push(chunk);
+    if (this.#head !== undefined) this.#keepHead(chunk);
     return this.takeText();
   }
 
   /** The connection has ended in order. @throws BrokenStreamError when the answer had not. */
   end(): string {
     this.#sse.end();
+    if (this.events === 0 && !this.done) this.#document();
     if (!this.done && this.finish === undefined) throw new BrokenStreamError('The stream ended before the answer did.');
     return this.takeText(true);
   }
@@ -85,6 +89,25 @@ export class CompletionReader {
     this.#completion(json, 'message');
     this.done = true;
     return this.takeText(true);
+  }
+
+  #keepHead(chunk: Buffer): void {
+    const head = this.#head;
+    const isOver = this.events > 0 || this.done || head === undefined || head.length > MAX_HEAD_BYTES;
+    this.#head = isOver ? undefined : Buffer.concat([head, chunk]);
+  }
+
+  #document(): void {
+    const text = this.#head?.toString().trim() ?? '';
+    if (!text.startsWith('{')) return;
+    let document: unknown;
+    try {
+      document = JSON.parse(text);
+    } catch {
+      return;
+    }
+    this.#completion(document, 'message');
+    this.done = true;
   }
 
   #event(data: string, name: string): void {
@@ -149,6 +172,8 @@ export class CompletionReader {
     if (isCount(tokensIn) && tokensIn > 0 && isCount(tokensOut)) this.#usage = { tokensIn, tokensOut };
   }
 }
+
+const MAX_HEAD_BYTES = 1024 * 1024;
 
 function finishOf(reason: string): ModelFinish {
   if (reason === 'length' || reason === 'max_tokens' || reason === 'model_length') return 'length';

@@ -9,6 +9,10 @@ export type CompletionParams = OpenAI.ChatCompletionCreateParamsStreaming;
 type Droppable = 'stream_options' | 'temperature' | 'top_p' | 'seed' | 'stop' | 'user';
 const droppable: readonly Droppable[] = ['stream_options', 'temperature', 'top_p', 'seed', 'stop', 'user'];
 
+/** A parameter that is not known, or not in this model. A value out of range is the fault of one avatar and teaches nothing. */
+const refuses =
+  /unsupported|not supported|does not support|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed|forbidden|cannot find field/i;
+
 type Manner = { tokensField: 'max_tokens' | 'max_completion_tokens'; dropped: Set<Droppable>; swapped: boolean };
 
 export class Dialect {
@@ -39,10 +43,11 @@ export class Dialect {
   }
 
   /**
-   * @param complaint message and parameter of a 400 answer.
+   * @param complaint code, parameter and message of a 400 answer.
    * @returns true when the next request of this model will look different, so that another attempt makes sense.
    */
   learn(model: string, complaint: string): boolean {
+    if (!refuses.test(complaint)) return false;
     const manner = this.#mannerOf(model);
     if (!manner.swapped && complaint.includes(manner.tokensField)) {
       manner.swapped = true;

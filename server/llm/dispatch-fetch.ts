@@ -3,6 +3,8 @@
  * Owns the transport; knows no completions. Everything that is not an event stream is read whole into a common Response.
  */
 import type { Dispatcher } from 'undici';
+import { decodedTo } from './decoded-body.ts';
+import { toErrorBody } from './error-body.ts';
 
 export type BodySink = {
   /** Called synchronously from the parser; the bytes may be kept. */
@@ -82,7 +84,8 @@ export function createDispatchFetch(dispatcher: Dispatcher, options: { maxRetryW
               origin: target.origin,
               path: target.pathname + target.search,
               method: (init.method ?? 'GET') as Dispatcher.HttpMethod,
-              headers: Object.fromEntries(new Headers(init.headers)),
+              // Compressed, a stream would come late and cost twice.
+              headers: { ...Object.fromEntries(new Headers(init.headers)), 'accept-encoding': 'identity' },
               body: typeof init.body === 'string' ? init.body : null,
             },
             exchange,
@@ -105,6 +108,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   readonly #reject: (error: Error) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #stream: StreamBody | undefined;
+  /** Where the bytes of the body go first. */
+  #incoming: BodySink | undefined;
   #document: Buffer[] = [];
   #documentBytes = 0;
   #status = 0;
@@ -156,6 +161,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     // The SDK obeys this header of its vendor's servers; it is how a custom fetch says "do not wait".
     if (retryAfterMs(this.#headers) > this.#maxRetryWaitMs) this.#headers.set('x-should-retry', 'false');
+    try {
+      this.#incoming = decodedTo(this.#headers.get('content-encoding'), this.#body(controller));
+    } catch (error) {
+      controller.abort(asError(error));
+      return;
+    }
     if (status !== 200 || !this.#isStream()) return;
     this.#stream = new StreamBody((reason) => controller.abort(reason));
     const response = new Response(null, { status, headers: this.#headers });
@@ -163,33 +174,51 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#resolve(response);
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#stream !== undefined) {
-      this.#stream.chunk(chunk);
-      return;
-    }
-    this.#documentBytes += chunk.length;
-    if (this.#documentBytes > MAX_DOCUMENT_BYTES)
-      controller.abort(new Error('The answer is larger than any sane document.'));
-    else this.#document.push(chunk);
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#incoming?.onChunk(chunk);
   }
 
   onResponseEnd(): void {
     this.#forgetSignal();
-    if (this.#stream !== undefined) {
-      this.#stream.end();
-      return;
-    }
-    const empty = this.#status === 204 || this.#status === 205 || this.#status === 304;
-    this.#resolve(
-      new Response(empty ? null : Buffer.concat(this.#document), { status: this.#status, headers: this.#headers }),
-    );
+    this.#incoming?.onEnd();
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
+  onResponseError(controller: Dispatcher.DispatchController | undefined, error: Error): void {
     this.#forgetSignal();
-    if (this.#stream !== undefined) this.#stream.end(error);
-    else this.#reject(error);
+    // A document that broke off is worth nothing, so that it need not be decoded to its end.
+    if (this.#stream === undefined) this.#reject(error);
+    else (this.#incoming ?? this.#body(controller)).onError(error);
+  }
+
+  /** Takes the body as it is meant. */
+  #body(controller: Dispatcher.DispatchController | undefined): BodySink {
+    return {
+      onChunk: (chunk) => {
+        if (this.#stream !== undefined) {
+          this.#stream.chunk(chunk);
+          return;
+        }
+        this.#documentBytes += chunk.length;
+        if (this.#documentBytes > MAX_DOCUMENT_BYTES)
+          controller?.abort(new Error('The answer is larger than any sane document.'));
+        else this.#document.push(chunk);
+      },
+      onEnd: () => {
+        if (this.#stream !== undefined) this.#stream.end();
+        else this.#resolve(this.#toDocument());
+      },
+      onError: (error) => {
+        if (this.#stream !== undefined) this.#stream.end(error);
+        else this.#reject(error);
+      },
+    };
+  }
+
+  #toDocument(): Response {
+    const init = { status: this.#status, headers: this.#headers };
+    if (this.#status === 204 || this.#status === 205 || this.#status === 304) return new Response(null, init);
+    const body = Buffer.concat(this.#document);
+    return new Response(this.#status >= 400 ? new Uint8Array(toErrorBody(body)) : body, init);
   }
 
   /** Some servers send their events as text/plain; what is no JSON where a stream was asked for is read as one. */

@@ -32,12 +32,15 @@ export function toFailure(error: unknown): ModelFailure {
   if (error instanceof APIConnectionError) return failure('llm.unavailable');
   if (error instanceof APIError) {
     const headers: unknown = error.headers;
-    return ofStatus(
+    const found = ofStatus(
       error.status,
-      error.code ?? error.type,
+      nameIn(error),
       headers instanceof Headers ? headers : undefined,
       'llm.unavailable',
     );
+    return found.code === 'llm.rejected' && isAboutContext(error.message)
+      ? { ...found, code: 'chat.prompt_too_long' }
+      : found;
   }
   // A socket error after the headers, from the transport itself.
   return failure('llm.broken_stream');
@@ -60,8 +63,10 @@ function ofStatus(
 
 function codeOf(status: number | undefined, code: string): ErrorCode | undefined {
   if (/content_(filter|policy)|safety|moderation/.test(code)) return 'llm.content_filtered';
-  if (code === 'context_length_exceeded') return 'chat.prompt_too_long';
+  if (status === 413 || /context_length|exceed_context_size/.test(code)) return 'chat.prompt_too_long';
   if (status === 429 || /rate_limit|insufficient_quota|too_many_requests/.test(code)) return 'llm.rate_limited';
+  // An address that has moved is set wrong: the request with its key is not sent on to another server.
+  if (status !== undefined && status >= 300 && status < 400) return 'llm.misconfigured';
   if (status === 401 || status === 403 || status === 404 || /invalid_api_key|model_not_found/.test(code))
     return 'llm.misconfigured';
   if (status === 408 || status === 504) return 'llm.timeout';
@@ -72,6 +77,16 @@ function codeOf(status: number | undefined, code: string): ErrorCode | undefined
 
 function failure(code: ErrorCode, message: string = errorCodes[code].says, waitMs = 0): ModelFailure {
   return waitMs > 0 ? { code, message, retryAfterMs: waitMs } : { code, message };
+}
+
+/** Codes of some servers are numbers, which say no more than the status. */
+function nameIn(error: { code?: unknown; type?: unknown }): string | undefined {
+  return [error.code, error.type].find((name): name is string => typeof name === 'string' && name !== '');
+}
+
+/** Servers without a code for it say it in words. They are looked at and never passed on. */
+function isAboutContext(message: string): boolean {
+  return /context (length|size|window)|prompt is too long|too many (input )?tokens/i.test(message);
 }
 
 /** Codes are names; whatever else a provider puts there stays out of messages and logs. */
