@@ -153,6 +153,16 @@ describe('a warm turn', () => {
   });
 });
 
+it('asks the model for one of many messages that come at once', async () => {
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, (_, at) => send({ text: `Message ${at}` })));
+  const begun = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value.generationId] : []));
+  expect(begun).toHaveLength(1);
+  // What is asked for a turn that another one overtakes is paid for by nobody.
+  expect(asked).toHaveLength(1);
+  await reader.done(begun[0] ?? '');
+  await nothingHeld();
+});
+
 describe('what was held ahead is given back', () => {
   it('when the conversation has gone on elsewhere: the answer that is written has its own', async () => {
     const other = new TestEngine(bench, 'elsewhere');

@@ -28,6 +28,7 @@ import { checkClientMessageId, checkText, fits, type Intent, type Started, title
 import type { Gathered, TurnMaterials } from './turn-materials.ts';
 import { readPlace, type TurnPlace } from './turn-place.ts';
 import { TurnStore } from './turn-store.ts';
+import { WarmTurns } from './warm-turns.ts';
 
 export type TurnOptions = {
   /** Name of this gateway among all; generations carry it. */
@@ -62,6 +63,7 @@ export class Turns {
   readonly #parts: TurnParts;
   readonly #options: TurnOptions;
   readonly #store: TurnStore;
+  readonly #warm = new WarmTurns();
   #draining = false;
 
   constructor(parts: TurnParts, options: TurnOptions) {
@@ -122,14 +124,17 @@ export class Turns {
   }
 
   async #start(caller: Caller, conversationId: string, intent: Intent): Promise<Started> {
+    const warm = this.#warm;
     const { hub, memory, audience, contexts } = this.#parts;
     if (this.#draining) throw new AppError('draining');
     checkClientMessageId(intent.clientMessageId ?? intent.clientRequestId);
+    for (let other = warm.written(conversationId); other; other = warm.written(conversationId)) await other;
     const context = contexts.find(conversationId, caller.userId);
     const known = context !== undefined && fits(context, intent) ? { ...context, running: null } : undefined;
     // The workers find out what belongs to the turn while the database is read.
-    const materials = await this.#gather(caller, conversationId, intent, known);
-    const outcome = await this.#begin(caller, conversationId, intent, materials, known);
+    const begin = async () =>
+      this.#begin(caller, conversationId, intent, await this.#gather(caller, conversationId, intent, known), known);
+    const outcome = await (known === undefined ? begin() : warm.write(conversationId, begin));
     if (!('generation' in outcome)) {
       this.#rejoin(caller, conversationId, outcome.started.generationId);
       return outcome.started;
