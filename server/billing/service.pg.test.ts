@@ -1,10 +1,15 @@
 /** Settlement, grants, usage and reading against a real PostgreSQL and real worker threads. */
 import { randomUUID } from 'node:crypto';
+import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bookPending } from '../../db/billing/ledger/booking.ts';
+import { takeFreeShards } from '../../db/billing/ledger/leases.ts';
+import { listPending } from '../../db/billing/ledger/pending.ts';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
 import { PostgresLiveStore } from '../../db/live/postgres.ts';
 import { createTestDatabase, type TestDatabase } from '../../db/testing/postgres.ts';
+import { HASH_VERSION, hashEntries } from '../../workers/billing/hash-entries.ts';
 import { WorkerPool } from '../../workers/pool.ts';
 import { ManualClock, systemClock } from '../clock.ts';
 import { isAppError } from '../errors.ts';
@@ -64,6 +69,37 @@ async function signUp(billing: BillingService): Promise<string> {
 }
 
 describe('settle', () => {
+  test('one that is booked while it is asked for is told once', async () => {
+    const billing = await open('free');
+    const one = settlement(randomUUID());
+    const ask = () => db.asService((tx) => billing.settle(tx, [one]));
+    await ask();
+    const owner = postgres(test_.ownerUrl, { max: 2, onnotice: () => {} });
+    const again = await owner.begin(async (sql) => {
+      await sql`lock table billing.token_ledger in access exclusive mode`;
+      const asking = ask();
+      // Seen in the outbox, and not looked for in the ledger yet.
+      const waiting = () =>
+        owner`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      await expect.poll(async () => (await waiting()).length).toBe(1);
+      const tx = { sql, orm: undefined as never };
+      const heads = await takeFreeShards(tx, 'a test', 1, 8);
+      const drafts = await listPending(
+        tx,
+        heads.map(({ shard }) => shard),
+        0,
+        10,
+      );
+      await bookPending(tx, heads, hashEntries(heads, drafts), HASH_VERSION);
+      return { asking };
+    });
+    const [charge] = await again.asking;
+    expect(charge?.refs).toMatchObject([
+      { idempotencyKey: `generation:${one.generationId}`, booked: { seq: expect.any(Number) } },
+    ]);
+    await owner.end();
+  });
+
   test('000-R13: moves the tokens of an answer from the talker to the owner of the avatar', async () => {
     const billing = await open();
     const [talker, owner] = [await signUp(billing), await signUp(billing)];

@@ -298,9 +298,12 @@ export class BillingService {
     if (keys.length === 0) return new Map();
     const [pending, booked] = await Promise.all([findPendingByKeys(tx, keys), findByKeys(tx, keys)]);
     const shared = { entryId: '', fromAccount: '', asset: 'token', draft: undefined } as const;
+    // One that was booked between the two questions was seen by both.
+    const places = new Set(booked.map(({ idempotencyKey }) => idempotencyKey));
+    const waiting = pending.filter(({ idempotencyKey }) => !places.has(idempotencyKey));
     const refs = [
       ...booked.map((entry) => ({ ...shared, ...entry, booked: entry })),
-      ...pending.map((place) => ({ ...shared, ...place, booked: undefined })),
+      ...waiting.map((place) => ({ ...shared, ...place, booked: undefined })),
     ];
     // The granted part, where there is one, is the first of both.
     return groupByGeneration(refs.sort((a, b) => a.idempotencyKey.length - b.idempotencyKey.length));

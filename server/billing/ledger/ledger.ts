@@ -137,7 +137,9 @@ export class Ledger {
     // In this order: what is gone from the outbox when it is asked stands in the ledger when that is asked.
     const [pending, booked] =
       known.length === 0 ? [[], []] : await Promise.all([findPendingByKeys(tx, known), findByKeys(tx, known)]);
-    if (pending.length + booked.length < known.length) throw new EntryRefused('Another entry takes the same one back.');
+    // One that was booked between the two questions was seen by both.
+    const seen = new Set([...pending, ...booked].map(({ idempotencyKey }) => idempotencyKey));
+    if (seen.size < known.length) throw new EntryRefused('Another entry takes the same one back.');
     const places = new Map(booked.map((entry) => [entry.idempotencyKey, entry]));
     const byKey = new Map(rows.map((row) => [row.idempotencyKey, row]));
     const waiting = new Map(pending.map((place) => [place.idempotencyKey, place]));
