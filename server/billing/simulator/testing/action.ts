@@ -33,6 +33,8 @@ export type Action =
       maxOutputTokens: number;
       minOutputTokens: number;
     }
+  | { do: 'hold ahead'; userId: string; generationId: string; promptTokens: number; maxOutputTokens: number }
+  | { do: 'give back'; generationIds: string[] }
   | { do: 'settle'; answers: Answered[]; waits: boolean }
   | { do: 'let expire'; generationIds: string[] }
   | { do: 'extend'; generationIds: string[] }

@@ -57,7 +57,9 @@ export class Drawer {
       [0.5, () => ({ do: 'begin month', userId: this.#user(world) })],
       [0.7, () => this.#endMonthOfOrganization(world)],
       [14, () => this.#hold(world)],
+      [6, () => this.#holdAhead(world)],
       [12, () => this.#settle(world)],
+      [1, () => this.#someHolds(world, 'give back')],
       [2, () => this.#someHolds(world, 'let expire')],
       [1, () => this.#someHolds(world, 'extend')],
       [2, () => ({ do: 'release expired' })],
@@ -84,8 +86,10 @@ export class Drawer {
   #cuttable(world: World): Action {
     const draw = this.#chance.pick([
       () => this.#hold(world),
+      () => this.#holdAhead(world),
       () => this.#settle(world),
       () => this.#settle(world),
+      () => this.#someHolds(world, 'give back'),
       () => this.#grant(world),
       () => this.#askOnce(world),
     ]);
@@ -108,6 +112,8 @@ export class Drawer {
       () => same(reversal()),
       (): [Action, Action] => [settle(), this.#hold(world)],
       (): [Action, Action] => [this.#askOnce(world), this.#hold(world)],
+      (): [Action, Action] => [this.#holdAhead(world), this.#hold(world)],
+      (): [Action, Action] => [this.#someHolds(world, 'give back') ?? this.#holdAhead(world), settle()],
       (): [Action, Action] => [{ do: 'release expired' }, this.#settle(world) ?? this.#hold(world)],
       (): [Action, Action] => [this.#allowance(world), this.#hold(world)],
     ]);
@@ -172,6 +178,11 @@ export class Drawer {
     return { do: 'hold', userId, generationId, promptTokens, maxOutputTokens, minOutputTokens };
   }
 
+  #holdAhead(world: World): Action {
+    const { minOutputTokens: _, ...wish } = this.#hold(world);
+    return { ...wish, do: 'hold ahead' };
+  }
+
   /** All, a part, more than was held, or nothing at all. */
   #used(maxOutputTokens: number): number {
     const dice = this.#chance.next();
@@ -198,7 +209,7 @@ export class Drawer {
     return answers.size === 0 ? undefined : { do: 'settle', answers: [...answers.values()], waits: this.#waits() };
   }
 
-  #someHolds({ holds }: World, what: 'let expire' | 'extend'): Action | undefined {
+  #someHolds({ holds }: World, what: 'let expire' | 'extend' | 'give back'): Action | undefined {
     const generationIds = [...holds.keys()].filter(() => this.#chance.chance(0.4));
     return generationIds.length === 0 ? undefined : { do: what, generationIds };
   }

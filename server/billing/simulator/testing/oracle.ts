@@ -44,6 +44,11 @@ export function decide(world: World, action: Action, id: string | undefined): un
       return undefined;
     case 'hold':
       return hold(world, action);
+    case 'hold ahead':
+      return holdAhead(world, action);
+    case 'give back':
+      release(world, (_, generationId) => action.generationIds.includes(generationId));
+      return undefined;
     case 'settle':
       return settle(world, action.answers);
     case 'let expire':
@@ -183,7 +188,13 @@ function placeOf(world: World, person: ModelAccount): Place {
   return { granted, bought, usable, usableBought, refusal };
 }
 
-function hold(world: World, wish: Wish): unknown {
+/** All of it, or nothing and no word of why. */
+function holdAhead(world: World, wish: Omit<Wish, 'minOutputTokens'>): unknown {
+  const outcome = hold(world, { ...wish, minOutputTokens: wish.maxOutputTokens });
+  return 'refused' in outcome && outcome.refused === '23505' ? outcome : !('refused' in outcome);
+}
+
+function hold(world: World, wish: Wish): { refused: string } | { maxOutputTokens: number } {
   const { userId, generationId, promptTokens, maxOutputTokens, minOutputTokens } = wish;
   const undo = periodsOf(world);
   const place = placeOf(world, get(world.accounts, userId));

@@ -62,6 +62,13 @@ async function act(gateway: Gateway, outside: Outside, action: Action): Promise<
       const { do: _, ...wish } = action;
       return { outcome: await db.asUser(wish.userId, (tx) => billing.hold(tx, wish)) };
     }
+    case 'hold ahead': {
+      const { do: _, ...wish } = action;
+      return { outcome: await billing.holdAhead(wish) };
+    }
+    case 'give back':
+      await billing.giveBack(action.generationIds);
+      return nothing;
     case 'settle':
       return settle(gateway, action.answers, action.waits);
     case 'let expire':
