@@ -49,7 +49,10 @@ export class CheckpointBook {
         if (!this.notes.includes(told)) this.notes.push(told);
         return;
       }
-      this.checkpoints.push({ shard, from, ...(await openCheckpoint(note, this.#keys)) });
+      const opened = await openCheckpoint(note, this.#keys);
+      // Each shard is a log of its own: what another one has signed says nothing about this one, but somebody has put it here.
+      if (!origin.endsWith(`/${shard}`)) throw new RangeError(`it is one of ${origin}`);
+      this.checkpoints.push({ shard, from, ...opened });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       this.faults.push({

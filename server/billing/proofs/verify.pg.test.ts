@@ -2,7 +2,7 @@
  * 000-R28: a superuser's edit, deletion, reordering, cut or rewriting is found: in the database, and in an export by somebody who has
  * nothing but checkpoint files and verifier keys. Each fault is named by shard and entry.
  */
-import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { exitCodes, parseLedgerCommand, runLedgerCommand, WrongCall } from './ledger-command.ts';
@@ -208,6 +208,61 @@ describe('files that were changed', () => {
       expect(torn.lines.join('\n')).toContain('cut off, as by a crash');
     } finally {
       await writeFile(path, before);
+    }
+  });
+
+  const pathOf = async (shard: number) => {
+    const folder = join(workshop.files.folder, `shard-${shard}`);
+    return join(folder, (await readdir(folder))[0] ?? '');
+  };
+
+  test.each([0, 1, 2, 3, 4, 5])('a checkpoint file without line %i of its first record', async (line) => {
+    const file = await exported();
+    const path = await pathOf(workshop.shard);
+    const before = await readFile(path, 'utf8');
+    try {
+      await writeFile(path, before.split('\n').toSpliced(line, 1).join('\n'));
+      // Without the line between text and signature it is none; the second one covers the same entries.
+      const isPassedOver = line === 3;
+      for (const { code, lines } of [await run('verify'), await offline(file)]) {
+        expect(code).toBe(isPassedOver ? exitCodes.right : exitCodes.fault);
+        expect(lines.join('\n')).toContain(isPassedOver ? 'records of checkpoint files were cut' : 'not to be trusted');
+      }
+    } finally {
+      await writeFile(path, before);
+    }
+  });
+
+  test('a checkpoint that was taken out of its file is told of; with the end of the chain it is found', async () => {
+    const path = await pathOf(workshop.shard);
+    const before = await readFile(path, 'utf8');
+    const [, second = ''] = before.split(/(?<=^\u2014 .*\n\n)/m);
+    try {
+      await writeFile(path, second);
+      const { code, lines } = await run('verify');
+      expect(code).toBe(exitCodes.right);
+      expect(lines.join('\n')).toContain(`shard ${workshop.shard}: 1 checkpoints of the database are in no file`);
+      await workshop.force(...cut(5), 'delete from billing.ledger_checkpoints');
+      expect(faultsOf(await run('verify'))[0]).toContain('cut off');
+    } finally {
+      await writeFile(path, before);
+    }
+  });
+
+  test('the files of two shards, put in place of each other', async () => {
+    const file = await exported();
+    const other = (workshop.shard + 1) % 8;
+    const [own, wrong] = [await pathOf(workshop.shard), join(workshop.files.folder, `shard-${other}`)];
+    const moved = join(wrong, '2026-01-01.txt');
+    try {
+      await mkdir(wrong);
+      await writeFile(moved, await readFile(own));
+      for (const found of [await run('verify'), await offline(file)]) {
+        expect(found.code).toBe(exitCodes.fault);
+        expect(faultsOf(found).join('\n')).toContain(`it is one of test.example/ledger/${workshop.shard}`);
+      }
+    } finally {
+      await rm(wrong, { recursive: true });
     }
   });
 });

@@ -36,10 +36,7 @@ export async function verifyExport(path: string, book: CheckpointBook): Promise<
 
 /** Everything: hashes, chains, heads, balances, trees, checkpoints. Others may go on booking meanwhile. */
 export async function verifyDatabase(db: Database, book: CheckpointBook): Promise<LedgerReport> {
-  for (const shard of everyShard) {
-    for (const { note } of await db.asService((tx) => listCheckpoints(tx, shard)))
-      await book.add(shard, 'the database', note);
-  }
+  await addStored(db, book);
   const heads = await db.asService(readHeads);
   const verifier = new RowVerifier(everyShard.map(genesisPlace), book.stops);
   const faults: LedgerReport['faults'] = [];
@@ -61,6 +58,20 @@ export async function verifyDatabase(db: Database, book: CheckpointBook): Promis
   }
   faults.push(...(await findWrongSums(db)));
   return report(book, verifier, faults);
+}
+
+/** Those of the database beside those of the files. A file had each of them first: of one that none has any more is told. */
+async function addStored(db: Database, book: CheckpointBook): Promise<void> {
+  const inFiles = new Set(book.checkpoints.map(({ shard, size }) => `${shard}.${size}`));
+  for (const shard of everyShard) {
+    const stored = await db.asService((tx) => listCheckpoints(tx, shard));
+    for (const { note } of stored) await book.add(shard, 'the database', note);
+    const missing = stored.filter(({ size }) => !inFiles.has(`${shard}.${size}`)).length;
+    if (missing > 0)
+      book.notes.push(
+        `shard ${shard}: ${missing} checkpoints of the database are in no file of this folder: another gateway has them, or they were removed`,
+      );
+  }
 }
 
 /** Stored nodes are what proofs are made of: each must be what the entries give, as far as checkpoints reach. */
