@@ -53,7 +53,7 @@ export async function verifyConsistency(
   if (!isSize(first.size) || !isSize(second.size) || first.size > second.size) return false;
   if (first.size === second.size) return path.length === 0 && sameBytes(first.root, second.root);
   // The empty tree is the beginning of every one.
-  if (first.size === 0) return path.length === 0;
+  if (first.size === 0) return path.length === 0 && sameBytes(first.root, await sha256(new Uint8Array()));
   let [place, last] = [first.size - 1, second.size - 1];
   while (isOdd(place)) [place, last] = [half(place), half(last)];
   // A first tree that is a whole subtree of the second is not repeated in the path.
