@@ -246,6 +246,48 @@ describe('a thousand answers at a nearly empty balance', () => {
     await Promise.all(gateways.slice(1).map((gateway) => gateway.close()));
     expect(await billing.verifyChain()).toMatchObject({ ok: true });
   });
+
+  test('nor more than balance, month and organisation allow together, ahead of turns or with them', {
+    timeout: 60_000,
+  }, async () => {
+    const organizationId = randomUUID();
+    const [ann, ben] = [await newUser(), await newUser()];
+    await db.asService(async (tx) => {
+      await billing.setOrganizationAllowance(tx, organizationId, { capTokens: 700 });
+      await billing.setAllowance(tx, ann, { organizationId, capTokens: 450 });
+      await billing.setAllowance(tx, ben, { organizationId, capTokens: 400 });
+    });
+    const west = new Database(test_.url, { max: 10 });
+    const gateway = new BillingService(west, pool, systemClock, { signUpGrantTokens: 0 });
+    const ask = async (userId: string, index: number) => {
+      const wish = { generationId: randomUUID(), userId, promptTokens: 20, maxOutputTokens: 30 };
+      const isHeld =
+        index % 4 < 2
+          ? await (index % 4 === 0 ? billing : gateway).holdAhead(wish)
+          : (await refused(userId, { prompt: 20, max: 30, min: 30, generationId: wish.generationId })) === 'held';
+      return isHeld ? [{ userId, generationId: wish.generationId }] : [];
+    };
+    const askMany = async (count: number) =>
+      (await Promise.all(Array.from({ length: count }, (_, at) => ask(at % 3 === 0 ? ann : ben, at)))).flat();
+    const held = await askMany(1_000);
+    // Ben may not take all of it, and Ann not either; together they take all that the organisation has.
+    expect(held).toHaveLength(14);
+    expect(await stateOf(ben)).toMatchObject({ held: expect.toSatisfy((tokens: number) => tokens <= 400) });
+    expect(await stateOf(ann)).toMatchObject({ held: expect.toSatisfy((tokens: number) => tokens <= 450) });
+    // While they are settled, each for more than it may, others still try.
+    const [later] = await Promise.all([
+      askMany(200),
+      ...held.map(({ userId, generationId }) => settle(userId, generationId, 1_000, 1_000)),
+    ]);
+    expect(later).toEqual([]);
+    const [annNow, benNow] = [await stateOf(ann), await stateOf(ben)];
+    expect([annNow?.['held'], benNow?.['held'], annNow?.['used'] + benNow?.['used']]).toEqual([0, 0, 700]);
+    const [row] = await owner`
+      select used_tokens::int as used, held_tokens::int as held from billing.organization_spending where organization_id = ${organizationId}`;
+    expect(row).toEqual({ used: 700, held: 0 });
+    await west.close();
+    expect(await billing.verifyChain()).toMatchObject({ ok: true });
+  });
 });
 
 describe('a hold ahead of its turn', () => {
