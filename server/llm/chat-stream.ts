@@ -27,6 +27,8 @@ const LINGER_MS = 2_000;
 const OVERRUN_EVENTS = 2;
 const OVERRUN_UNITS = 64;
 const OVERRUN_SLACK = 64;
+/** What a server may put around the messages: its template, instructions of its own. */
+const PROMPT_SLACK = 2_048;
 /** Learning a dialect takes one attempt for each thing that a server does not know. */
 const MAX_LESSONS = 4;
 
@@ -65,7 +67,7 @@ export class ChatStream implements StreamHandle, Watched {
   abort(): void {
     if (this.#ended) return;
     this.#cutOff();
-    this.#end({ finishReason: 'aborted', usage: this.#reader.usage, error: undefined });
+    this.#end({ finishReason: 'aborted', usage: this.#usage(), error: undefined });
   }
 
   onDeadline(): void {
@@ -201,6 +203,16 @@ export class ChatStream implements StreamHandle, Watched {
     );
   }
 
+  /** What the provider counted. Undefined where it did not, or where that cannot be of this answer: then we count, and nobody pays for a mistake. */
+  #usage(): StreamEnd['usage'] {
+    const { usage } = this.#reader;
+    if (usage === undefined) return undefined;
+    const { messages, maxOutputTokens } = this.#request;
+    // No token is shorter than a byte of UTF-8.
+    const longest = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), PROMPT_SLACK);
+    return usage.tokensIn <= longest && usage.tokensOut <= maxOutputTokens ? usage : undefined;
+  }
+
   #cutShort(): void {
     this.#cutOff();
     this.#end({ finishReason: 'length', usage: undefined, error: undefined });
@@ -232,13 +244,13 @@ export class ChatStream implements StreamHandle, Watched {
   #finish(): void {
     this.#phase = 'lingering';
     this.deadlineMs = this.#means.watchdog.now() + LINGER_MS;
-    this.#end({ finishReason: this.#reader.finish ?? 'stop', usage: this.#reader.usage, error: undefined });
+    this.#end({ finishReason: this.#reader.finish ?? 'stop', usage: this.#usage(), error: undefined });
   }
 
   #fail(error: unknown): void {
     if (this.#ended) return;
     this.#means.watchdog.remove(this);
-    this.#end({ finishReason: 'error', usage: this.#reader.usage, error: toFailure(error) });
+    this.#end({ finishReason: 'error', usage: this.#usage(), error: toFailure(error) });
   }
 
   #cutOff(): void {

@@ -244,6 +244,20 @@ describe('other dialects', () => {
     server.close();
   });
 
+  test.each([
+    [{ prompt_tokens: 12, completion_tokens: 6 }, true],
+    [{ prompt_tokens: 12, completion_tokens: 21 }, false],
+    [{ prompt_tokens: 2_000_000, completion_tokens: 6 }, false],
+    [{ prompt_tokens: 12, completion_tokens: 1e15 }, false],
+  ])('a count of %j is taken where it can be of the answer', async (usage, isTaken) => {
+    const answer = { choices: [{ index: 0, message: { content: 'whole' }, finish_reason: 'stop' }], usage };
+    const server = await serve('application/json', JSON.stringify(answer));
+    const { end } = await ask({ maxOutputTokens: 20 }, modelAt(server.port));
+    const counted = { tokensIn: usage.prompt_tokens, tokensOut: usage.completion_tokens };
+    expect(end.usage).toEqual(isTaken ? counted : undefined);
+    server.close();
+  });
+
   test('events that call themselves plain text', async () => {
     const events = [
       { choices: [{ index: 0, delta: { content: 'plain' } }] },
