@@ -115,6 +115,7 @@ describe('tsumugi.v1.msgpack', () => {
     ['the unused token', raw(0xc1)],
     ['bytes behind the value', raw(0xc0, 0xc0)],
     ['a key that is no string', raw(0x81, 0x01, 0x02)],
+    ['maps as keys, within each other', new Uint8Array(60_000).fill(0x81)],
     ['invalid UTF-8', raw(0xa2, 0xc3, 0x28)],
     ['an array that claims four billion items', raw(0xdd, 255, 255, 255, 255, 0xc0)],
     ['a map that claims more than is there', raw(0xdf, 255, 255, 255, 255, 0xa1, 0x61, 0xc0)],

@@ -133,7 +133,8 @@ class Reader {
     this.#container(count, 2, depth);
     const members: Record<string, unknown> = {};
     for (let i = 0; i < count; i++) {
-      const key = this.value(maxDepth);
+      // No place for a container: one as a key would lead to the next, as deep as there are bytes.
+      const key = this.value(maxDepth + 1);
       if (typeof key !== 'string') throw new MalformedFrame('a key that is no string');
       checkKey(key);
       members[key] = this.value(depth + 1);
