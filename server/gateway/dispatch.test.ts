@@ -230,6 +230,16 @@ describe('limits', () => {
     expect(client.frames.filter((f) => f.code === 'protocol.rate_limited').length).toBe(4);
   });
 
+  it('hold for pings of the WebSocket, too: each is answered, and the answers may lie unread', async () => {
+    const limits = { framesPerConnection: { perSecond: 1, burst: 5 } };
+    const client = await TestClient.open((await start({ clock: new ManualClock(), limits })).url);
+    let pongs = 0;
+    client.socket.on('pong', () => pongs++);
+    for (let i = 0; i < 20; i++) client.socket.ping('x');
+    expect(await client.closed).toBe(4101);
+    expect(pongs).toBe(10);
+  });
+
   it('charge large frames more', async () => {
     const limits = { framesPerConnection: { perSecond: 1, burst: 10 } };
     const client = await TestClient.open((await start({ clock: new ManualClock(), limits })).url);

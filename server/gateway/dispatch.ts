@@ -53,6 +53,11 @@ export class Dispatcher {
     }
   }
 
+  /** A ping of the WebSocket itself. uWS has answered it, and buffers what is not read: so it costs what a command costs. */
+  pinged(connection: Connection, bytes: number): void {
+    this.#spend(connection, bytes);
+  }
+
   #read(connection: Connection, data: ArrayBuffer, retryAfterMs: number): void {
     let frame: unknown;
     try {

@@ -184,6 +184,10 @@ export class Gateway {
         const { connection } = ws.getUserData();
         if (connection !== undefined) this.#received(connection, data, isBinary);
       },
+      ping: (ws, data) => {
+        const { connection } = ws.getUserData();
+        if (connection !== undefined) this.#dispatcher.pinged(connection, data.byteLength);
+      },
       drain: (ws) => ws.getUserData().connection?.drained(),
       close: (ws, code) => this.#gone(ws, code),
     });
