@@ -49,8 +49,21 @@ export function sendReply(res: HttpResponse, context: ReplyContext, reply: HttpR
     if (options.headOnly === true) res.endWithoutBody(body.byteLength, options.closeConnection);
     // These statuses have no body and must not announce one. Without arguments: uWS reads `undefined` as an absurd length.
     else if (reply.status === 304 || reply.status === 204) res.endWithoutBody();
-    else res.end(body, options.closeConnection);
+    // A line that is about to be closed asks for nothing more, and what refuses is short.
+    else if (options.closeConnection === true) res.end(body, true);
+    else endAsRead(res, body);
   });
+}
+
+/**
+ * Sends a body as fast as it is read. uWS buffers nothing of it, and until all of it is gone it cuts a client that asks for more
+ * on the same line: whoever asked a thousand times at once and read nothing would otherwise be buffered a thousand bodies.
+ */
+function endAsRead(res: HttpResponse, body: Uint8Array): void {
+  const beginsAt = res.getWriteOffset();
+  const [, responded] = res.tryEnd(body, body.byteLength);
+  if (responded) return;
+  res.onWritable((offset) => res.tryEnd(body.subarray(offset - beginsAt), body.byteLength)[0]);
 }
 
 /** A header's value cannot start another header. */

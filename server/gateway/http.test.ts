@@ -308,3 +308,24 @@ it('sends a body larger than any buffer whole, even to a slow reader', async () 
   }
   expect(bytes).toBeGreaterThan(big.byteLength);
 });
+
+it('buffers nothing for a client that asks again and again without reading: its line is cut', async () => {
+  const big = new Uint8Array(20_000_000);
+  let asked = 0;
+  const { port } = await start([
+    route('GET', '/big', () => {
+      asked += 1;
+      return { status: 200, body: big };
+    }),
+  ]);
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write('GET /big HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100));
+  let bytes = 0;
+  socket.on('data', (chunk) => {
+    bytes += chunk.byteLength;
+  });
+  await once(socket, 'close');
+  expect(asked).toBe(1);
+  expect(bytes).toBeLessThan(big.byteLength);
+});
