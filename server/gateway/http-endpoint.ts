@@ -5,10 +5,11 @@
 
 import type { HttpResponse, HttpRequest as NativeRequest } from 'uWebSockets.js';
 import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers/promises';
 import { parseJson } from '../../protocol/codec.ts';
 import { MalformedFrame } from '../../protocol/msgpack-reader.ts';
 import type { Clock } from '../clock.ts';
-import { AppError } from '../errors.ts';
+import { AppError, isAppError } from '../errors.ts';
 import type { Authenticator, HttpReply, Principal, Route, RouteRequest } from '../http.ts';
 import { clientAddress } from './address.ts';
 import { type ReplyContext, sendError, sendReply } from './http-reply.ts';
@@ -63,7 +64,8 @@ export class HttpEndpoint {
       const reply = await this.#answer(exchange);
       this.#reply(exchange, reply);
     } catch (error) {
-      this.#fail(exchange, error, error instanceof AppError && error.code === 'protocol.too_large');
+      const unread = isAppError(error, 'protocol.too_large') || !isFramed(exchange.request.headers);
+      this.#fail(exchange, error, unread);
     } finally {
       timer.cancel();
       this.#active--;
@@ -98,6 +100,11 @@ export class HttpEndpoint {
 
   async #answer(exchange: Exchange): Promise<HttpReply> {
     const { request } = exchange;
+    if (!isFramed(request.headers)) {
+      // Until all that came has been looked at: uWS cuts a line on which another request stands behind an unanswered one.
+      await setImmediate();
+      throw new AppError('protocol.malformed', {}, 'The body needs one content-length, or transfer-encoding: chunked.');
+    }
     const match = this.#options.router.find(request.method, request.path);
     if (match === undefined) return this.#file(exchange);
     const { route } = match;
@@ -171,6 +178,16 @@ export class HttpEndpoint {
 function allowHeader(error: unknown): Record<string, string> {
   const isMethod = error instanceof AppError && error.code === 'protocol.method_not_allowed';
   return isMethod && Array.isArray(error.details['allow']) ? { allow: error.details['allow'].join(', ') } : {};
+}
+
+/**
+ * False where the end of the body is a matter of opinion: uWS takes the first of several lengths and any encoding for `chunked`;
+ * a proxy in front may see it otherwise, and then somebody's body is somebody else's request.
+ */
+function isFramed(headers: ReadonlyMap<string, string>): boolean {
+  const length = headers.get('content-length') ?? '0';
+  const encoding = headers.get('transfer-encoding') ?? 'chunked';
+  return /^\d+$/.test(length) && encoding.toLowerCase() === 'chunked';
 }
 
 /** The bytes of the body. @throws AppError `protocol.too_large` before more than `maxBytes` are kept */
