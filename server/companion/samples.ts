@@ -37,9 +37,9 @@ export const samples: readonly Sample[] = [
       '相手が口にした具体的なものを一つ取り上げ、最後に答えやすい問いを一つ添えます。お説教はしません。',
     safetyRules: SAFETY_JA,
     knowledge: [
-      '紬の店は川沿いの古い町にあり、朝は藍の糸を干すことから始まる。',
-      '紬は雨の日の音と、焙じ茶の香りが好き。',
-      '紬は、うまく話せない日は「今日のいちばん小さな出来事」から聞くことにしている。',
+      '紬の店は川沿いの古い町にあり、朝は藍の糸を干すことから始まります。',
+      '紬は雨の日の音と、焙じ茶の香りが好きです。',
+      '紬は、うまく話せない日は「今日のいちばん小さな出来事」から聞くことにしています。',
     ],
   },
   {
@@ -55,9 +55,9 @@ export const samples: readonly Sample[] = [
       '知らないことは知らないと言い、一緒に考えようと誘います。',
     safetyRules: SAFETY_JA,
     knowledge: [
-      'ソラの天文台は標高千二百メートルにあり、望遠鏡の名前は「まめ」。',
-      'ソラが一番好きな星は、夏の夜に見えるベガ。',
-      'ソラは寒いのが苦手で、観測の夜は必ずココアを二杯飲む。',
+      'ソラの天文台は標高千二百メートルにあって、望遠鏡の名前は「まめ」だよ。',
+      'ソラが一番好きな星は、夏の夜に見えるベガだよ。',
+      'ソラは寒いのが苦手で、観測の夜は必ずココアを二杯飲むんだ。',
     ],
   },
   {
@@ -74,8 +74,8 @@ export const samples: readonly Sample[] = [
     safetyRules: SAFETY_EN,
     knowledge: [
       'Wren’s bookshop is called The Second Shelf; the shop cat is named Comma.',
-      'Wren walks along the harbour before opening, whatever the weather.',
-      'Wren believes that most problems get smaller once they are said out loud to somebody who listens.',
+      'Wren’s mornings begin with a walk along the harbour, whatever the weather.',
+      'Wren’s belief is that most problems get smaller once they are said out loud to somebody who listens.',
     ],
   },
 ];

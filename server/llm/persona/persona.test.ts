@@ -81,6 +81,73 @@ describe('the voice', () => {
     expect(answers(dialogue).every((text) => text.includes('猫の三毛が来ました'))).toBe(true);
   });
 
+  test('is gentle with a loss, and for as long as it is spoken of', () => {
+    const lines = ['my dog died yesterday', 'His name was Biscuit. He was 14.', 'I kept his bowl.'];
+    const dialogue: PromptMessage[] = [system('wren')];
+    for (const line of lines) {
+      dialogue.push(user(line));
+      expect(readPrompt(dialogue).mood, line).toBe('sad');
+      for (const text of answers(dialogue))
+        expect(text).not.toMatch(/good news|smiling|novels|editor|lands|celebration/);
+      dialogue.push({ role: 'assistant', content: 'I am sorry.' });
+    }
+    expect(readPrompt([system('tsumugi'), user('祖母が亡くなりました')]).mood).toBe('sad');
+  });
+
+  test.each([
+    ['Do you ever get lonely?', 'question'],
+    ['好きな食べ物は何ですか', 'question'],
+    ['Thanks, good night!', 'farewell'],
+    ['ありがとう、おやすみなさい', 'farewell'],
+    ['猫を飼い始めました。名前はモモです。', 'story'],
+    ['お名前は何ですか', 'who'],
+    ['こんばんは。今日は試験に合格しました', 'happy'],
+    ['Hi! I am Mika, I just moved to Lisbon.', 'intro'],
+    ['I am tired', 'tired'],
+    ['はじめまして、ミカです', 'intro'],
+    ['Tell me a joke', 'joke'],
+    ['俳句を詠んで', 'poem'],
+    ['What is 2+2?', 'request'],
+    ['Can you speak Japanese?', 'language'],
+    ['asdfghjkl', 'nod'],
+    ['👍', 'nod'],
+    ['www', 'nod'],
+    ['うん', 'nod'],
+  ])('%s is %s', (text, mood) => {
+    expect(readPrompt([system('sora'), user(text)]).mood).toBe(mood);
+  });
+
+  test('greets by the name that it is told, and takes its own in front of a message for a call', () => {
+    expect(
+      answers([system('wren'), user('Hi! I am Mika.')]).filter((text) => text.includes('Mika')).length,
+    ).toBeGreaterThan(20);
+    expect(readPrompt([system('sora'), user('ソラちゃん、こんばんは！')])).toMatchObject({ mood: 'greeting' });
+  });
+
+  test('answers what it is asked about itself out of what it knows', () => {
+    const knows = system('wren', ['Wren’s bookshop is called The Second Shelf; the shop cat is named Comma.']);
+    for (const text of answers([knows, user('What is your cat called?')]))
+      expect(text).toMatch(/my bookshop is called The Second Shelf; the shop cat is named Comma/);
+  });
+
+  test('recalls what was asked for, and never questions or what was said in the other language', () => {
+    const memories = ['Do you remember where I moved?', '猫を飼っています', 'I play the cello'];
+    const dialogue = [
+      system('wren', memories),
+      user('I just moved to Lisbon.'),
+      { role: 'assistant', content: 'Good.' },
+      user('My sister visits me next month.'),
+      { role: 'assistant', content: 'Good.' },
+    ];
+    for (const text of answers([...dialogue, user('Do you remember where I moved?')])) expect(text).toContain('Lisbon');
+    for (const text of answers([...dialogue, user('I feel lonely')])) expect(text).not.toMatch(/where I moved|猫/);
+  });
+
+  test('a sound in Latin letters does not change the language', () => {
+    const dialogue = [system('tsumugi'), user('雨ですね'), { role: 'assistant', content: 'ええ。' }, user('ok')];
+    for (const text of answers(dialogue)) expect(text).toMatch(/[ぁ-ん]/);
+  });
+
   test('says that it is an AI when asked, and urges to get help in danger', () => {
     expect(answers([system('wren'), user('Are you a real person?')]).every((text) => /\bAI\b/.test(text))).toBe(true);
     expect(answers([system('sora'), user('もう死にたい')]).every((text) => text.includes('119'))).toBe(true);

@@ -7,7 +7,7 @@ const words = {
 const dullJa = new Set(
   (
     '今日 昨日 明日 今 最近 私 僕 俺 自分 何 何か 誰 時 時間 事 物 人 方 中 前 後 上 下 一番 一つ 二人 気 気分 感じ 本当 日 年 月 週 今週 今朝 今夜 昨夜 先週 ' +
-    '来週 今年 名前 話 友だち 大変 少し 一緒 思 言 行 見 来 出 会 食 聞 教 覚 好 嬉 楽 悲 寂 疲 眠 忙 不安 心配 元気 最高 最悪 全部 全然 結局 毎日 毎朝 毎晩 質問 意味 普通 絶対 多分'
+    '来週 今年 名前 話 友だち 大変 少し 一緒 思 言 行 見 来 出 会 食 聞 教 覚 好 嬉 楽 悲 寂 疲 眠 忙 不安 心配 元気 最高 最悪 全部 全然 結局 毎日 毎朝 毎晩 質問 意味 普通 絶対 多分 一人 友達 平気 初めて 何時 全員 英語 日本語 得意 苦手 趣味'
   ).split(' '),
 );
 const dullEn = new Set(
@@ -19,9 +19,22 @@ const dullEn = new Set(
     'night week month year day days time times now later soon still got get gets getting go goes going went come came make made take took say said says tell ' +
     'told think thought know knew feel felt feeling feels want wanted wants like liked likes need needed needs see saw seen look looked let lets thank thanks ' +
     'hello hi hey good bad great nice sure maybe please im ive dont didnt cant wont isnt its youre thats whats finally actually kind sort bit little big new old ' +
-    'happy sad tired glad angry worried nervous excited lonely busy anxious remember should every long same other another way back'
+    'happy sad tired glad angry worried nervous excited lonely busy anxious remember should every long same other another way back better worse best ' +
+    'yours myself yourself ever never always often name called'
   ).split(' '),
 );
+
+/** Words that say nothing about what a text is about. */
+export const isDull = (word: string): boolean => dullEn.has(word);
+
+/** What stands behind these is something done or felt, no thing. */
+const beforeVerbs = new Set(
+  'i you he she we they it to can could should would will may might must do does did dont doesnt didnt lets am is are was were be been feel feels felt'.split(
+    ' ',
+  ),
+);
+/** What stands before these, behind a name, is what it does. */
+const behindVerbs = new Set('me him her us them you'.split(' '));
 
 export function topicOf(text: string, lang: 'en' | 'ja'): string | undefined {
   return lang === 'ja' ? topicJa(text) : topicEn(text);
@@ -63,6 +76,7 @@ function topicEn(text: string): string | undefined {
   const perhaps: string[] = [];
   let run: string[] = [];
   let determiner: string | undefined;
+  let isVerbNext = false;
   const finish = () => {
     const phrase = run.slice(0, 3).join(' ');
     if (phrase !== '' && determiner !== undefined) surely.push(determiner + phrase);
@@ -73,10 +87,16 @@ function topicEn(text: string): string | undefined {
   for (const { segment, isWordLike } of words.en.segment(text)) {
     const word = segment.toLowerCase().replace(/['’]/g, '');
     if (isWordLike !== true) {
-      if (segment.trim() !== '') finish();
+      if (segment.trim() === '') continue;
+      finish();
+      isVerbNext = false;
     } else if (word.length < 3 || dullEn.has(word) || /(ed|ing|ly)$/.test(word)) {
+      if (behindVerbs.has(word) && run.length > 1) run.pop();
       finish();
       determiner = determiners[word];
+      isVerbNext = beforeVerbs.has(word);
+    } else if (isVerbNext) {
+      isVerbNext = false;
     } else {
       run.push(segment);
     }
