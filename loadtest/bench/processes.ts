@@ -33,6 +33,7 @@ export class Running {
   readonly remote: Remote;
   readonly #child: ChildProcess;
   readonly #lines: string[] = [];
+  #stopping = false;
 
   private constructor(name: string, child: ChildProcess, pid: number) {
     this.name = name;
@@ -45,6 +46,9 @@ export class Running {
         this.#lines.splice(0, this.#lines.length - 30);
       });
     }
+    child.once('exit', (code, signal) => {
+      if (!this.#stopping) console.error(`${name} ended (${signal ?? code}):\n${this.#lines.join('\n')}`);
+    });
   }
 
   static async start(options: StartOptions): Promise<Running> {
@@ -99,6 +103,7 @@ export class Running {
 
   /** Asks the process to end, insists after 20 s. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const ended = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.kill('SIGTERM');

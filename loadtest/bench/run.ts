@@ -10,7 +10,7 @@ import { measureThroughput } from './measures/throughput.ts';
 import { measureWorkers } from './measures/workers.ts';
 import type { BenchOptions, MeasureName } from './options.ts';
 import { canPin, cores } from './processes.ts';
-import type { Report, Row } from './report.ts';
+import { type Report, type Row, table } from './report.ts';
 import { startClient, startModel, startRelays, startServer } from './targets.ts';
 
 type Result = { rows: Row[]; problems?: string[]; details?: Record<string, unknown> };
@@ -26,10 +26,16 @@ export async function run(options: BenchOptions): Promise<Report> {
   const measure: Measure = async (name, task) => {
     if (!options.only.includes(name)) return;
     console.error(`measuring ${name} …`);
-    const { rows, problems = [], details = {} } = await task();
-    report.rows.push(...rows);
-    report.problems.push(...problems);
-    Object.assign(report.details, details);
+    try {
+      const { rows, problems = [], details = {} } = await task();
+      report.rows.push(...rows);
+      report.problems.push(...problems);
+      Object.assign(report.details, details);
+      console.error(table(rows));
+    } catch (error) {
+      // What the others have measured, and will, is worth keeping.
+      report.problems.push(`${name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
   };
   if (options.only.some((name) => !ofItself.has(name))) await measureServers(options, measure);
   await measure('ledger', () => measureLedger(options.quick));
