@@ -12,6 +12,8 @@ export class GrowingText implements StreamSource {
   /** How often it was read, of which as a snapshot. */
   pulls = 0;
   snapshots = 0;
+  /** Where the last reader stood after it. */
+  readTo = 0;
   #last: { at: string; push: Push } | undefined;
 
   constructor(key = '018f3d3e-7c1a-7000-8000-0000000000aa') {
@@ -38,6 +40,7 @@ export class GrowingText implements StreamSource {
       this.#last = { at, push: { type: 'chat.delta', body } };
     }
     Object.assign(cursor, { seq: this.seq, offset: end });
+    this.readTo = end;
     return this.#last.push;
   }
 
