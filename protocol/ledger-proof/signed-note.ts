@@ -66,10 +66,13 @@ function parseSignature(line: string): SignatureLine {
   return { name, keyId: toHex(bytes.subarray(0, 4)), signature: bytes.slice(4) };
 }
 
-/** @param signature by the key of this name and id, over the text with its last line break. */
-export function noteOf(text: string, { name, keyId, signature }: SignatureLine): string {
-  const id = Uint8Array.from(keyId.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-  return `${text}\n${DASH} ${name} ${toBase64(joinBytes(id, signature))}\n`;
+/** @param signatures each by the key of its name and id, over the text with its last line break. */
+export function noteOf(text: string, ...signatures: readonly SignatureLine[]): string {
+  const lines = signatures.map(({ name, keyId, signature }) => {
+    const id = Uint8Array.from(keyId.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+    return `${DASH} ${name} ${toBase64(joinBytes(id, signature))}\n`;
+  });
+  return `${text}\n${lines.join('')}`;
 }
 
 /**

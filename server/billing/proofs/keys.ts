@@ -1,6 +1,7 @@
 /**
  * The Ed25519 keys that checkpoints are signed with: 32-byte seeds of a setting or of a file that only its owner reads, never in
- * the database. The first one signs; what the others have signed still verifies, so a key is changed by putting a new one in front.
+ * the database. All of them sign, the first one in front: a key is changed by putting a new one before it, and whoever knows the old
+ * one alone learns of the new one from what both have signed.
  * Each shard is a log of its own, so each key has a verifier key for each of them: the log's origin is part of it.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
@@ -19,11 +20,16 @@ const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 export class CheckpointKeys {
   readonly origin: string;
-  readonly #signing: KeyObject;
-  /** By shard, the signing key's first. */
+  /** In the order of the verifiers. */
+  readonly #signing: readonly KeyObject[];
+  /** By shard, the newest first. */
   readonly #verifiers: ReadonlyMap<number, readonly VerifierKey[]>;
 
-  private constructor(origin: string, signing: KeyObject, verifiers: ReadonlyMap<number, readonly VerifierKey[]>) {
+  private constructor(
+    origin: string,
+    signing: readonly KeyObject[],
+    verifiers: ReadonlyMap<number, readonly VerifierKey[]>,
+  ) {
     this.origin = origin;
     this.#signing = signing;
     this.#verifiers = verifiers;
@@ -35,15 +41,14 @@ export class CheckpointKeys {
     const privateKeys = seeds.map((seed) =>
       createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: 'der', type: 'pkcs8' }),
     );
-    const [signing] = privateKeys;
-    if (signing === undefined) throw new Error('There is no key to sign checkpoints with.');
+    if (privateKeys.length === 0) throw new Error('There is no key to sign checkpoints with.');
     const publicKeys = privateKeys.map(publicBytes);
     const verifiers = new Map<number, VerifierKey[]>();
     for (let shard = 0; shard < SHARDS; shard++) {
       const lines = await Promise.all(publicKeys.map((key) => verifierLine(originOf(origin, shard), key)));
       verifiers.set(shard, await Promise.all(lines.map(parseVerifierKey)));
     }
-    return new CheckpointKeys(origin, signing, verifiers);
+    return new CheckpointKeys(origin, privateKeys, verifiers);
   }
 
   originOf(shard: number): string {
@@ -56,11 +61,16 @@ export class CheckpointKeys {
 
   /** A signed checkpoint. */
   sign(shard: number, size: number, root: Uint8Array): string {
-    const [verifier] = this.verifiersOf(shard);
-    if (verifier === undefined) throw new RangeError(`There is no shard ${shard}.`);
-    const text = checkpointText({ origin: verifier.name, size, root: Uint8Array.from(root) });
-    const signature = Uint8Array.from(sign(null, Buffer.from(text), this.#signing));
-    return noteOf(text, { name: verifier.name, keyId: verifier.keyId, signature });
+    const verifiers = this.verifiersOf(shard);
+    if (verifiers.length === 0) throw new RangeError(`There is no shard ${shard}.`);
+    const text = checkpointText({ origin: this.originOf(shard), size, root: Uint8Array.from(root) });
+    const signatures = this.#signing.flatMap((key, at) => {
+      const verifier = verifiers[at];
+      if (verifier === undefined) return [];
+      const signature = Uint8Array.from(sign(null, Buffer.from(text), key));
+      return [{ name: verifier.name, keyId: verifier.keyId, signature }];
+    });
+    return noteOf(text, ...signatures);
   }
 
   /** A line each, as verifiers take them. */

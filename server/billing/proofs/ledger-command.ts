@@ -21,7 +21,8 @@ export const ledgerHelp = `npm run ledger -- <command>
   verify --export <file>      the same of an export, without a database: needs --checkpoints, and --keys or --key
   export [--out <file>]       writes all entries, without personal data, to a file or to the standard output
   keys                        prints the verifier keys, one a line; /ledger/keys has the same
-  rotate-key                  puts a new signing key in front of the key file; servers use it after a restart
+  rotate-key                  puts a new signing key in front of the key file; after a restart servers sign with it, and with the others
+                              beside it, so that whoever knows those learns of it. What is taken out of the file signs no more
 
 verify ends with 0 when everything is right, 1 when a fault was found, 2 for a wrong call, 3 when it could not be checked.
 `;
@@ -87,7 +88,7 @@ export async function runLedgerCommand(parts: LedgerCommandParts, command: Ledge
   if (!(source instanceof MasterKeyFile))
     throw new WrongCall('The keys stand in TSUMUGI_LEDGER_KEYS: put a new `id:base64` pair in front of them there.');
   parts.print(
-    `${source.addActive()} signs after the next start of the servers. Keep the others in ${source.path}: what they signed is verified with them.`,
+    `${source.addActive()} signs after the next start of the servers. Keep the others in ${source.path} for a while: they sign beside it, and what they signed is verified with them.`,
   );
   return exitCodes.right;
 }

@@ -97,6 +97,10 @@ describe('signing', () => {
     const signer = workshop.signer();
     await signer.round();
     expect([signer.halted, await lastSize()]).toEqual([[], 4]);
+    // Whoever knows one of both alone can read it.
+    const { note = '' } = (await workshop.files.last(workshop.shard)) ?? {};
+    for (const key of workshop.keys.verifiersOf(workshop.shard))
+      expect(await openCheckpoint(note, [key])).toMatchObject({ size: 4 });
     // Without the old one nobody could tell that what it signed was signed.
     workshop.masterKeys.splice(0, 2, newLedgerKey('l3'));
     await workshop.readKeys();

@@ -32,7 +32,7 @@ export const stores = {
     default: undefined,
     defaultText: 'the file of LEDGER_KEY_FILE',
     secret: true,
-    says: 'Ed25519 seeds that sign the ledger’s checkpoints: `id:base64` pairs, the first signs, the others still verify. All gateways need the same.',
+    says: 'Ed25519 seeds that sign the ledger’s checkpoints: `id:base64` pairs; all of them sign, the newest stands first. All gateways need the same.',
     example: 'l2:…base64…,l1:…base64…',
   }),
   ledgerKeyFile: text('LEDGER_KEY_FILE', {

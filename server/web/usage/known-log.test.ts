@@ -9,9 +9,20 @@ import { type AskGrowth, checkEntry } from './known-log.ts';
 
 const sha = (...parts: readonly Uint8Array[]) =>
   Uint8Array.from(createHash('sha256').update(Buffer.concat(parts)).digest());
-const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-const raw = Uint8Array.from(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url'));
-const key = await verifierLine('test.example/3', raw);
+async function newSigner() {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const raw = Uint8Array.from(Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url'));
+  const key = await verifierLine('test.example/3', raw);
+  const { name, keyId } = await parseVerifierKey(key);
+  const lineFor = (text: string) => ({
+    name,
+    keyId,
+    signature: Uint8Array.from(sign(null, Buffer.from(text), privateKey)),
+  });
+  return { key, lineFor };
+}
+const old = await newSigner();
+const young = await newSigner();
 const fields = {
   entryId: '01890a5d-ac96-774b-bcce-b302099a8057',
   shard: 3,
@@ -34,20 +45,15 @@ const hash = toHex(sha(entryForm(fields, 1, prevHash)));
 const leaf = sha(Uint8Array.of(0), Buffer.from(hash, 'hex'));
 const second = sha(Uint8Array.of(0), sha(Buffer.from('second')));
 
-/** The entry, first of a log of one or of two. */
-async function proofOf(others: readonly Uint8Array<ArrayBuffer>[]): Promise<EntryProof> {
+/** The entry, first of a log of one or of two. @param signers the one that the server names first. */
+async function proofOf(others: readonly Uint8Array<ArrayBuffer>[], signers = [old]): Promise<EntryProof> {
   const [other] = others;
   const root = other === undefined ? leaf : sha(Uint8Array.of(1), leaf, other);
   const size = 1 + others.length;
   const text = checkpointText({ origin: 'test.example/3', size, root });
-  const { name, keyId } = await parseVerifierKey(key);
-  const checkpoint = noteOf(text, {
-    name,
-    keyId,
-    signature: Uint8Array.from(sign(null, Buffer.from(text), privateKey)),
-  });
+  const checkpoint = noteOf(text, ...signers.map((signer) => signer.lineFor(text)));
   const entry = { ...fields, seq: 1, prevHash, hash };
-  return { entry, size, path: others.map(toHex), checkpoint, verifierKey: key };
+  return { entry, size, path: others.map(toHex), checkpoint, verifierKey: signers[0]?.key ?? '' };
 }
 
 let stored: Map<string, string>;
@@ -83,10 +89,24 @@ test('a log that was written anew, or rolled back, is found out', async () => {
 });
 
 test('another key than before counts for nothing, nor does a changed entry', async () => {
-  await checkEntry(await proofOf([]), memory, growth(undefined));
+  const never = growth(undefined);
+  await checkEntry(await proofOf([]), memory, never);
+  expect(await checkEntry(await proofOf([], [young]), memory, never)).toEqual({ ok: false, fault: 'key' });
   const proof = await proofOf([]);
-  const stranger = { ...proof, verifierKey: await verifierLine('test.example/3', Uint8Array.from(raw).fill(7)) };
-  expect(await checkEntry(stranger, memory, growth(undefined))).toEqual({ ok: false, fault: 'key' });
+  // Whoever names another key has not signed with it.
+  expect(await checkEntry({ ...proof, verifierKey: young.key }, memory, never)).toMatchObject({ ok: true });
+  expect(await checkEntry(await proofOf([], [young]), memory, never)).toEqual({ ok: false, fault: 'key' });
   const dearer = { ...proof, entry: { ...proof.entry, tokenAmount: 11 } };
-  expect(await checkEntry(dearer, memory, growth(undefined))).toEqual({ ok: false, fault: 'hash' });
+  expect(await checkEntry(dearer, memory, never)).toEqual({ ok: false, fault: 'hash' });
+});
+
+test('a key that signs beside the known one takes its place', async () => {
+  const never = growth(undefined);
+  await checkEntry(await proofOf([]), memory, never);
+  expect(await checkEntry(await proofOf([], [young, old]), memory, never)).toMatchObject({ ok: true });
+  expect(await checkEntry(await proofOf([], [young]), memory, never)).toEqual({ ok: true, size: 1, since: 1 });
+  expect(await checkEntry(await proofOf([second], [young]), memory, growth([toHex(second)]))).toMatchObject({
+    ok: true,
+  });
+  expect(await checkEntry(await proofOf([]), memory, never)).toEqual({ ok: false, fault: 'key' });
 });

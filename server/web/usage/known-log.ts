@@ -1,7 +1,7 @@
 /**
  * Checks an entry of the ledger in this browser, and remembers what was signed: the first key that is seen of a chain is the one
- * that counts from then on, and the chain may only have grown since the last time. So a server that rewrites the past is found out
- * by everybody who has looked before.
+ * that counts from then on, until it signs beside another one, which takes its place; and the chain may only have grown since the last
+ * time. So a server that rewrites the past is found out by everybody who has looked before.
  */
 import type { ConsistencyProof, EntryProof } from '../../../protocol/billing-proofs.ts';
 import { type Checkpoint, openCheckpoint, parseVerifierKey } from '../../../protocol/ledger-proof/signed-note.ts';
@@ -21,16 +21,31 @@ export async function checkEntry(proof: EntryProof, memory: LogMemory, askGrowth
   const { shard } = proof.entry;
   const place = `tsumugi.ledger.${shard}`;
   const remembered = readMemory(memory.getItem(place));
-  if (remembered !== undefined && remembered.key !== proof.verifierKey) return { ok: false, fault: 'key' };
-  const keys = [await parseVerifierKey(proof.verifierKey)];
+  const key = remembered?.key ?? proof.verifierKey;
+  const keys = [await parseVerifierKey(key)];
   const found = await verifyEntryProof(proof, keys);
-  if (!found.ok) return found;
+  if (!found.ok) {
+    const isOtherKey = found.fault === 'checkpoint' && key !== proof.verifierKey;
+    return isOtherKey && (await isSignedBy(proof.checkpoint, proof.verifierKey)) ? { ok: false, fault: 'key' } : found;
+  }
   const before = remembered === undefined ? undefined : await openCheckpoint(remembered.note, keys);
   if (before !== undefined && !(await hasGrown(shard, before, found.checkpoint, askGrowth)))
     return { ok: false, fault: 'rewritten' };
-  if (before === undefined || before.size < found.checkpoint.size)
-    memory.setItem(place, JSON.stringify({ key: proof.verifierKey, note: proof.checkpoint } satisfies Remembered));
+  if (before === undefined || before.size <= found.checkpoint.size) {
+    const heir = (await isSignedBy(proof.checkpoint, proof.verifierKey)) ? proof.verifierKey : key;
+    memory.setItem(place, JSON.stringify({ key: heir, note: proof.checkpoint } satisfies Remembered));
+  }
   return { ok: true, size: found.checkpoint.size, since: before?.size };
+}
+
+async function isSignedBy(note: string, verifierKey: string): Promise<boolean> {
+  try {
+    await openCheckpoint(note, [await parseVerifierKey(verifierKey)]);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 async function hasGrown(shard: number, a: Checkpoint, b: Checkpoint, askGrowth: AskGrowth): Promise<boolean> {
