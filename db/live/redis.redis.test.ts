@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startRedis, type TestRedis } from '../testing/redis.ts';
 import { liveStoreContract } from './live-store.contract.ts';
@@ -59,6 +60,22 @@ describe('in Redis', () => {
     expect(await store.appendLog([piece(2), piece(3)])).toEqual({ refused: [], lost: ['holed'] });
     expect(await store.readLog('holed', -1)).toEqual([piece(0)]);
     expect(await store.appendLog([piece(0), piece(1), piece(2)])).toEqual({ refused: [], lost: [] });
+  });
+
+  test('has sharded channels alone, and only while somebody listens', async () => {
+    const client = new Redis(redis.url);
+    const channels = async () => [
+      ...((await client.pubsub('SHARDCHANNELS')) as string[]),
+      ...((await client.pubsub('CHANNELS')) as string[]),
+    ];
+    const [end, endOther] = await Promise.all([store.subscribe('shard', () => {}), store.subscribe('shard', () => {})]);
+    expect(await client.pubsub('SHARDCHANNELS')).toEqual(['live:shard']);
+    expect(await client.pubsub('CHANNELS')).toEqual([]);
+    await end();
+    expect(await channels()).toEqual(['live:shard']);
+    await endOther();
+    expect(await channels()).toEqual([]);
+    client.disconnect();
   });
 
   test('tells the version once, then only pings', async () => {

@@ -1,6 +1,7 @@
 /**
  * The live store in Redis (7.0 or newer, or Valkey): what several gateways share. One server or a primary with replicas, not
- * a cluster: one write of the log covers many keys. How much survives the death of Redis itself is its own setting (`appendfsync`).
+ * a cluster: one write of the log covers many keys. Channels are sharded ones: a message goes no further than to who subscribed. How
+ * much survives the death of Redis itself is its own setting (`appendfsync`).
  */
 import { Redis } from 'ioredis';
 import type { LiveStore, LogPiece } from './live-store.ts';
@@ -48,7 +49,7 @@ export class RedisLiveStore implements LiveStore {
     this.#ear = new Redis(url, { ...shared, maxRetriesPerRequest: null });
     for (const client of [this.#redis, this.#ear]) client.on('error', options.onError ?? (() => {}));
     this.#run = defineScripts(this.#redis);
-    this.#ear.on('message', (channel: string, message: string) => this.#deliver(channel, message));
+    this.#ear.on('smessage', (channel: string, message: string) => this.#deliver(channel, message));
   }
 
   async putSession(userId: string, sessionId: string, value: string, ttlMs: number): Promise<void> {
@@ -157,7 +158,7 @@ export class RedisLiveStore implements LiveStore {
   }
 
   async publish(channel: string, payload: string): Promise<void> {
-    await this.#redis.publish(channelKey(channel), toStored(payload));
+    await this.#redis.spublish(channelKey(channel), toStored(payload));
   }
 
   async subscribe(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>> {
@@ -166,14 +167,14 @@ export class RedisLiveStore implements LiveStore {
     const listeners = this.#listeners.get(key) ?? new Set();
     this.#listeners.set(key, listeners.add(own));
     try {
-      await this.#ear.subscribe(key);
+      await this.#ear.ssubscribe(key);
     } catch (error) {
       this.#forget(key, own);
       throw error;
     }
     return async () => {
       // Commands keep their order on the connection: who subscribes again comes after this.
-      if (this.#forget(key, own) && this.#ear.status !== 'end') await this.#ear.unsubscribe(key);
+      if (this.#forget(key, own) && this.#ear.status !== 'end') await this.#ear.sunsubscribe(key);
     };
   }
 
