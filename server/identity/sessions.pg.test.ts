@@ -182,6 +182,22 @@ describe('a socket ticket', () => {
     expect(await codeOf(h.identity.redeemTicket(late.ticket))).toBe('identity.unauthenticated');
     expect(await codeOf(h.identity.redeemTicket('tst_nonsense'))).toBe('identity.unauthenticated');
   });
+
+  test('is good for a session that the live store has lost, and not for one that ended unheard', async () => {
+    const issued = await signUp();
+    const principal = await h.identity.authenticate(issued.accessToken);
+    const [first, second] = [
+      await h.identity.createSocketTicket(principal),
+      await h.identity.createSocketTicket(principal),
+    ];
+    await h.live.dropSession(issued.userId, issued.sessionId);
+    expect(await h.identity.redeemTicket(first.ticket)).toEqual(principal);
+    await h.test.database.asService(
+      (tx) =>
+        tx.sql`update identity.sessions set ended_at = now(), end_reason = 'sign_out' where id = ${issued.sessionId}`,
+    );
+    expect(await codeOf(h.identity.redeemTicket(second.ticket))).toBe('identity.unauthenticated');
+  });
 });
 
 test('sweeping removes what ran out and nothing else', async () => {
