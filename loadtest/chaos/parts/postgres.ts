@@ -45,6 +45,11 @@ export class Postgres {
     return this.#cluster.url('postgres');
   }
 
+  /** Of the postmaster; its sessions are its children. */
+  get pid(): number {
+    return this.#cluster.pid;
+  }
+
   /** Ends at once and without order: sessions are cut, nothing is written any more. */
   async crash(): Promise<void> {
     this.#cluster.signal('SIGQUIT');

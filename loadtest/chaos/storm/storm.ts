@@ -10,6 +10,7 @@ import { Stack } from '../parts/stack.ts';
 import { Random } from '../random.ts';
 import { table } from '../report.ts';
 import { answerText } from '../story.ts';
+import { readUsage, usageTable } from './cpu.ts';
 import { type StormOutcome, spread, within } from './figures.ts';
 import { timeResume } from './resume.ts';
 import type { StreamingClient } from './streaming-client.ts';
@@ -36,11 +37,15 @@ export async function runStorm(
     lag.enable();
     const resumes = await measureResumes(clients, new Random(options.seed), failures);
     say('cutting everybody at once …');
+    const before = readUsage(stack);
+    const cutAt = performance.now();
     const storm = await measureStorm(clients, failures);
+    const wallMs = performance.now() - cutAt;
+    const usage = usageTable('processor time from the cut until all were back', before, readUsage(stack), wallMs);
     say('comparing the texts …');
     for (const { tag, clients: readers } of streams) checkTexts(tag, readers, failures);
     for (const client of clients) client.close();
-    return { tables: [resumes, storm, lagOf(lag)], failures };
+    return { tables: [resumes, storm, usage, lagOf(lag)], failures };
   } finally {
     await stack.stop();
   }
