@@ -2,7 +2,8 @@
 import type { Tx } from '../client.ts';
 import type { ConversationRow } from './rows.ts';
 
-const COLUMNS = `c.id, c.avatar_id as "avatarId", c.kind, c.lang, c.title, c.revision, c.head_message_id as "headMessageId",
+/** Of `chat.conversations c`, as a `ConversationRow`. */
+export const CONVERSATION_COLUMNS = `c.id, c.avatar_id as "avatarId", c.kind, c.lang, c.title, c.revision, c.head_message_id as "headMessageId",
   (extract(epoch from c.started_at) * 1000)::float8 as "startedAtMs",
   (extract(epoch from c.last_message_at) * 1000)::float8 as "lastMessageAtMs",
   (select g.id from chat.generations g where g.conversation_id = c.id and g.state = 'running') as "runningGenerationId"`;
@@ -10,7 +11,7 @@ const COLUMNS = `c.id, c.avatar_id as "avatarId", c.kind, c.lang, c.title, c.rev
 /** A live conversation that the caller may see. */
 export async function findConversation(tx: Tx, conversationId: string): Promise<ConversationRow | undefined> {
   const rows = await tx.sql<ConversationRow[]>`
-    select ${tx.sql.unsafe(COLUMNS)} from chat.conversations c where c.id = ${conversationId} and c.deleted_at is null`;
+    select ${tx.sql.unsafe(CONVERSATION_COLUMNS)} from chat.conversations c where c.id = ${conversationId} and c.deleted_at is null`;
   return rows[0];
 }
 
@@ -20,7 +21,7 @@ export async function lockConversation(tx: Tx, conversationId: string): Promise<
   const [, rows] = await Promise.all([
     tx.sql`select 1 from chat.conversations c where c.id = ${conversationId} and c.deleted_at is null for update`,
     tx.sql<ConversationRow[]>`
-      select ${tx.sql.unsafe(COLUMNS)} from chat.conversations c
+      select ${tx.sql.unsafe(CONVERSATION_COLUMNS)} from chat.conversations c
       where c.id = ${conversationId} and c.deleted_at is null`,
   ]);
   return rows[0];
@@ -35,7 +36,7 @@ export async function findEmpty(
   lang: string,
 ): Promise<ConversationRow | undefined> {
   const rows = await tx.sql<ConversationRow[]>`
-    select ${tx.sql.unsafe(COLUMNS)} from chat.conversations c
+    select ${tx.sql.unsafe(CONVERSATION_COLUMNS)} from chat.conversations c
     where c.user_id = ${userId} and c.avatar_id = ${avatarId} and c.kind = ${kind} and c.lang = ${lang}
       and c.head_message_id is null and c.deleted_at is null
     order by c.id desc limit 1`;
@@ -59,7 +60,7 @@ export async function listConversations(
   const { userId, avatarId, before, limit } = page;
   const beforeAt = before === null ? null : new Date(before.atMs).toISOString();
   return tx.sql<ConversationRow[]>`
-    select ${tx.sql.unsafe(COLUMNS)} from chat.conversations c
+    select ${tx.sql.unsafe(CONVERSATION_COLUMNS)} from chat.conversations c
     where c.user_id = ${userId} and c.deleted_at is null and c.head_message_id is not null
       and (${avatarId}::uuid is null or c.avatar_id = ${avatarId}::uuid)
       and (${beforeAt}::timestamptz is null or

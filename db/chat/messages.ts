@@ -2,7 +2,8 @@
 import type { Tx } from '../client.ts';
 import type { MessageRow, TurnRow } from './rows.ts';
 
-const COLUMNS = `m.id, m.conversation_id as "conversationId", m.parent_id as "parentId", m.role, m.text, m.token_count as "tokenCount",
+/** Of `chat.messages m`, as a `MessageRow`. */
+export const MESSAGE_COLUMNS = `m.id, m.conversation_id as "conversationId", m.parent_id as "parentId", m.role, m.text, m.token_count as "tokenCount",
   m.client_message_id as "clientMessageId", m.generation_id as "generationId", m.finish_reason as "finishReason",
   m.tokens_in as "tokensIn", m.tokens_out as "tokensOut", (extract(epoch from m.created_at) * 1000)::float8 as "createdAtMs",
   array(select s.id from chat.messages s where s.conversation_id = m.conversation_id and s.parent_id is not distinct from m.parent_id
@@ -19,7 +20,7 @@ export async function branchUp(tx: Tx, conversationId: string, fromId: string, l
       select m.id, m.parent_id, b.depth + 1 from branch b
       join chat.messages m on m.conversation_id = ${conversationId} and m.id = b.parent_id where b.depth < ${limit}
     )
-    select ${tx.sql.unsafe(COLUMNS)} from branch b join chat.messages m on m.id = b.id order by b.depth desc`;
+    select ${tx.sql.unsafe(MESSAGE_COLUMNS)} from branch b join chat.messages m on m.id = b.id order by b.depth desc`;
   return [...rows];
 }
 
@@ -53,7 +54,7 @@ export async function recentTurns(
 /** A message that the caller may see, in a conversation that is not deleted. */
 export async function findMessage(tx: Tx, messageId: string): Promise<MessageRow | undefined> {
   const rows = await tx.sql<MessageRow[]>`
-    select ${tx.sql.unsafe(COLUMNS)} from chat.messages m
+    select ${tx.sql.unsafe(MESSAGE_COLUMNS)} from chat.messages m
     join chat.conversations c on c.id = m.conversation_id and c.deleted_at is null where m.id = ${messageId}`;
   return rows[0];
 }

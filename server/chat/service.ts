@@ -7,7 +7,8 @@ import * as conversations from '../../db/chat/conversations.ts';
 import * as generations from '../../db/chat/generations.ts';
 import * as messages from '../../db/chat/messages.ts';
 import type { ConversationRow, GenerationRow } from '../../db/chat/rows.ts';
-import type { Database, Tx } from '../../db/client.ts';
+import { findView } from '../../db/chat/views.ts';
+import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { Push } from '../../protocol/down.ts';
@@ -203,11 +204,13 @@ export class ChatService {
   }
 
   async history(caller: Caller, body: UpBody<'chat.history'>): Promise<UpReply<'chat.history'>> {
+    const { db } = this.#parts;
     const limit = body.limit ?? PAGE;
-    return this.#parts.db.asUser(caller.userId, async (tx) => {
-      const conversation = await getConversation(await conversations.findConversation(tx, body.conversationId));
-      if (body.before == null) return readBranch(tx, conversation, limit);
-      const before = await messages.findMessage(tx, body.before);
+    if (body.before == null) return (await readView(db, caller.userId, body.conversationId, limit)).messages;
+    const { before: beforeId } = body;
+    return db.asUser(caller.userId, async (tx) => {
+      await getConversation(await conversations.findConversation(tx, body.conversationId));
+      const before = await messages.findMessage(tx, beforeId);
       if (before === undefined || before.conversationId !== body.conversationId)
         throw new AppError('chat.message_not_found', { field: 'body.before' });
       if (before.parentId === null) return { messages: [], nextBefore: null };
@@ -256,10 +259,7 @@ export class ChatService {
   async #readStable(userId: string, conversationId: string, limit: number): Promise<View> {
     const { db, hub, remote, billing } = this.#parts;
     for (let tries = 1; ; tries++) {
-      const read = await db.asUser(userId, async (tx) => {
-        const conversation = await getConversation(await conversations.findConversation(tx, conversationId));
-        return { conversation, messages: await readBranch(tx, conversation, limit) };
-      });
+      const read = await readView(db, userId, conversationId, limit);
       const expected = read.conversation.runningGenerationId;
       const here = hub.findByConversation(conversationId);
       if (here !== undefined ? here.key === expected : expected === null) return { ...read, running: here };
@@ -271,13 +271,16 @@ export class ChatService {
   }
 }
 
-async function readBranch(
-  tx: Tx,
-  { id, headMessageId }: ConversationRow,
+/** @throws AppError `chat.conversation_not_found`. */
+async function readView(
+  db: Database,
+  userId: string,
+  conversationId: string,
   limit: number,
-): Promise<UpReply<'chat.history'>> {
-  if (headMessageId === null) return { messages: [], nextBefore: null };
-  return toPage(await messages.branchUp(tx, id, headMessageId, limit + 1), limit);
+): Promise<Pick<View, 'conversation' | 'messages'>> {
+  const view = await db.asUserAtOnce(userId, (tx) => findView(tx, conversationId, limit + 1));
+  const conversation = await getConversation(view?.conversation);
+  return { conversation, messages: toPage(view?.messages ?? [], limit) };
 }
 
 async function getConversation(row: ConversationRow | undefined): Promise<ConversationRow> {
