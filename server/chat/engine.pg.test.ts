@@ -103,7 +103,7 @@ describe('a turn', () => {
         await engine.turns.send(reader.caller, {
           conversationId: id,
           clientMessageId: 'x',
-          text: 'A long story, please.',
+          text: '[[fault huge:3000]] A long story, please.',
         }),
       );
     }
