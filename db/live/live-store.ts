@@ -65,6 +65,12 @@ export interface LiveStore {
   publish(channel: string, payload: string): Promise<void>;
   subscribe(channel: string, listener: (payload: string) => void): Promise<() => Promise<void>>;
 
+  /**
+   * Told when messages may have been missed: the way to the store was lost, and everything that was subscribed is heard again.
+   * Whoever keeps something up to date by messages reads it anew. @returns ends it.
+   */
+  onGap(listener: () => void): () => void;
+
   /** Removes what is over. The server calls it now and then; nothing that is over is seen before either. */
   sweep(): Promise<void>;
   /** Resolves when the store answers. */

@@ -22,6 +22,7 @@ export class PostgresChannels {
   readonly #listeners = new Map<string, Set<Listener>>();
   /** Long payloads are fetched; what comes behind them waits, so that the order holds. */
   readonly #pending = new Map<string, Promise<void>>();
+  readonly #gapListeners = new Set<() => void>();
   #closed = false;
   #retryMs = firstRetryMs;
   #retry: NodeJS.Timeout | undefined;
@@ -70,6 +71,12 @@ export class PostgresChannels {
     };
   }
 
+  onGap(listener: () => void): () => void {
+    const own = () => listener();
+    this.#gapListeners.add(own);
+    return () => void this.#gapListeners.delete(own);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#retry);
@@ -108,6 +115,7 @@ export class PostgresChannels {
       Promise.all([...this.#listeners.keys()].map((name) => this.#listen(name))).then(
         () => {
           this.#retryMs = firstRetryMs;
+          for (const listener of [...this.#gapListeners]) listener();
         },
         () => {
           this.#retryMs = Math.min(this.#retryMs * 2, lastRetryMs);

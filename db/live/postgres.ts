@@ -265,6 +265,10 @@ export class PostgresLiveStore implements LiveStore {
     return this.#channels.subscribe(channel, listener);
   }
 
+  onGap(listener: () => void): () => void {
+    return this.#channels.onGap(listener);
+  }
+
   async sweep(): Promise<void> {
     await this.#ask((sql) => sql`delete from live.sessions where expires_at <= now()`);
     await this.#ask((sql) => sql`delete from live.once where expires_at <= now()`);

@@ -34,7 +34,9 @@ export class RedisLiveStore implements LiveStore {
   readonly #run: Scripts;
   readonly #ear: Redis;
   readonly #listeners = new Map<string, Set<(payload: string) => void>>();
+  readonly #gapListeners = new Set<() => void>();
   #versionChecked = false;
+  #wasHeard = false;
 
   /** @param onError connection failures, for the log; ioredis comes back by itself. */
   constructor(url: string, options: { onError?: (error: Error) => void } = {}) {
@@ -49,6 +51,7 @@ export class RedisLiveStore implements LiveStore {
     this.#ear = new Redis(url, { ...shared, maxRetriesPerRequest: null });
     for (const client of [this.#redis, this.#ear]) client.on('error', options.onError ?? (() => {}));
     this.#run = defineScripts(this.#redis);
+    this.#ear.on('ready', () => void this.#heardAgain());
     this.#ear.on('smessage', (channel: string, message: string) => this.#deliver(channel, message));
   }
 
@@ -178,6 +181,12 @@ export class RedisLiveStore implements LiveStore {
     };
   }
 
+  onGap(listener: () => void): () => void {
+    const own = () => listener();
+    this.#gapListeners.add(own);
+    return () => void this.#gapListeners.delete(own);
+  }
+
   /** Redis removes by itself what is over. */
   async sweep(): Promise<void> {}
 
@@ -196,6 +205,22 @@ export class RedisLiveStore implements LiveStore {
   async close(): Promise<void> {
     this.#listeners.clear();
     await Promise.all([this.#redis, this.#ear].map((client) => leave(client)));
+  }
+
+  /** The client subscribes anew by itself when it is back; what is answered behind that says that it has. */
+  async #heardAgain(): Promise<void> {
+    const isFirst = !this.#wasHeard;
+    this.#wasHeard = true;
+    const [any] = this.#listeners.keys();
+    if (isFirst || any === undefined) return;
+    try {
+      await this.#ear.ssubscribe(any);
+    } catch {
+      return; // Lost again: the next time tells.
+    }
+    // It may have been the last one, and ended meanwhile.
+    if (!this.#listeners.has(any)) await this.#ear.sunsubscribe(any).catch(() => {});
+    for (const listener of [...this.#gapListeners]) listener();
   }
 
   #forget(key: string, listener: (payload: string) => void): boolean {
