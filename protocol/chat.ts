@@ -363,7 +363,7 @@ export const typingPush = defineDown('chat.typing', {
 });
 
 export const selected = defineDown('chat.selected', {
-  says: 'Another branch was selected on another device; attach again to see it.',
+  says: 'Something was changed elsewhere; attach again, unless what you have is of this revision.',
   body: Type.Object({ conversationId: Uuid, revision: Revision }),
 });
 

@@ -157,6 +157,12 @@ export async function startServices(parts: Parts) {
     await live.subscribe(AVATAR_CHANNEL, (avatarId) => companion.forgetActive(avatarId)),
     (end) => end(),
   );
+  // What was told while the live store was away was not heard.
+  const endGap = live.onGap(() => {
+    memory.forgetUsers();
+    companion.forgetActive();
+  });
+  lifecycle.add('missed news', endGap, (end) => end());
   await seedSamples(db, (avatarId, texts) => memory.teachAvatar(avatarId, texts));
 
   const meter: TokenMeter = { count: (name, texts) => pool.run('billing/meter-tokens', { model: name, texts }) };

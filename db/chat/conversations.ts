@@ -79,3 +79,12 @@ export async function moveHead(tx: Tx, conversationId: string, headMessageId: st
 export async function softDelete(tx: Tx, conversationId: string, at: Date): Promise<void> {
   await tx.sql`update chat.conversations set deleted_at = ${at.toISOString()} where id = ${conversationId}`;
 }
+
+/** What has become of conversations, by id; for whoever has missed what was told of them. */
+export async function findStandings(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<{ id: string; revision: number; deleted: boolean }[]> {
+  return tx.sql<{ id: string; revision: number; deleted: boolean }[]>`
+    select id, revision, deleted_at is not null as deleted from chat.conversations where id = any(${[...ids]}::uuid[])`;
+}

@@ -58,6 +58,16 @@ export class Audience {
     for (const peer of this.#presence.peersOf(userId)) if (peer !== except) peer.push(push);
   }
 
+  /** Conversations that somebody here is attached to. */
+  readConversations(): string[] {
+    return [...this.#readers.keys()];
+  }
+
+  /** Tells those who are attached to a conversation here. */
+  tellReaders(push: Push & { type: 'chat.selected' | 'chat.conversation_deleted' }): void {
+    for (const peer of this.#readers.get(push.body.conversationId) ?? []) peer.push(push);
+  }
+
   /** Attached connections begin to read the answer from where it stands. */
   beginStream(generation: Generation): void {
     for (const peer of this.#readersOf(generation)) peer.addStream(generation, generation.cursor());

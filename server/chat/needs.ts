@@ -119,6 +119,8 @@ export type ChatMetrics = {
   logRestored(): void;
   /** The lease of this gateway could not be renewed in time, or was lost. */
   leaseLost(): void;
+  /** News of other gateways may have been missed. */
+  newsMissed(): void;
   /** An answer of a dead gateway was taken over. */
   adopted(outcome: 'continued' | 'closed'): void;
   settlementFailed(outcome: 'retried' | 'given_up'): void;

@@ -10,6 +10,7 @@ import { Continuation } from './continuation.ts';
 import { Elsewhere } from './elsewhere.ts';
 import { type GatewayCall, GatewayCalls } from './gateway-calls.ts';
 import { GenerationHub } from './hub.ts';
+import { MissedNews } from './missed-news.ts';
 import type { Billing, ChatLog, ChatMetrics, MemoryAccess, Partners, Presence, TokenMeter } from './needs.ts';
 import { Recovery } from './recovery.ts';
 import { RemoteGenerations } from './remote-generations.ts';
@@ -89,6 +90,8 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
   hub.onEnded((generation) => settler.add(generation));
   const elsewhere = new Elsewhere({ db, live, billing, hub, remote, audience, contexts, clock, log });
   hub.onLost((generation) => elsewhere.tellMissedEnd(generation));
+  const missed = new MissedNews({ db, audience, contexts, clock, log, metrics });
+  let endGap: (() => void) | undefined;
   const turns = new Turns(
     { db, hub, audience, model, partners, memory, meter, billing, clock, log, materials, contexts },
     {
@@ -138,6 +141,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
             .passOn(userId, push)
             .catch((error: unknown) => log.warn({ error }, 'news of another gateway were lost')),
       );
+      if (options.manyGateways) endGap = live.onGap(() => missed.catchUp());
       remote.onMissedEnd((userId, push) => elsewhere.passOn(userId, push));
       await calls.start((call, from) => answerCall({ hub, remote, recovery }, call, from));
       await recovery.start();
@@ -148,6 +152,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
       const timeIsUp = new Promise<void>((resolve) => void clock.after(STOP_TIMEOUT_MS, resolve));
       const handsOver = options.manyGateways && options.failover === 'continue';
       await Promise.race([handsOver ? hub.handOver() : hub.interruptAll(), timeIsUp]);
+      endGap?.();
       await recovery.stop();
       await calls.stop();
     },

@@ -76,6 +76,35 @@ describe('Redis stopped and started while answers stream', () => {
   });
 });
 
+describe('Redis stopped and started while others read elsewhere', () => {
+  it('tells readers elsewhere how the conversation stands, so that what they missed is there at once', async () => {
+    await west.chat.attach(desk.caller, { conversationId });
+    await redis.kill();
+    const body = { conversationId, clientMessageId: uuidv7(), text: '[[fault huge:3000]] Unheard so far.' };
+    const { generationId, messageId, revision } = await east.turns.send(phone.caller, body);
+    const missed = west.counted('news missed');
+    await redis.restart();
+    await missed;
+    expect(await desk.next('chat.selected')).toEqual({ conversationId, revision });
+    const { messages, generation } = await west.chat.attach(desk.caller, { conversationId });
+    expect(messages.at(-1)?.messageId).toBe(messageId);
+    expect(generation?.generationId).toBe(generationId);
+    desk.texts.set(generationId, generation?.text ?? '');
+    await desk.next('chat.delta', (piece) => piece.generationId === generationId);
+    await east.chat.stop(phone.caller, generationId);
+    await desk.done(generationId);
+    expect(desk.texts.get(generationId)).toBe((await lastMessage())?.text);
+  });
+
+  it('tells them too that it was deleted', async () => {
+    await west.chat.attach(desk.caller, { conversationId });
+    await redis.kill();
+    await east.chat.delete(phone.caller, conversationId);
+    await redis.restart();
+    expect(await desk.next('chat.conversation_deleted')).toEqual({ conversationId });
+  });
+});
+
 describe('Redis losing its data while answers stream', () => {
   it('gets the text again from whoever writes it, so that an heir has all that was shown', async () => {
     const generationId = await begin('[[fault huge:3000]] Tell me of the mountains.');

@@ -157,9 +157,10 @@ export class CompanionService {
     return reading;
   }
 
-  /** The avatar was changed here or on another gateway. */
-  forgetActive(avatarId: string): void {
-    this.#active.delete(avatarId);
+  /** The avatar was changed here or on another gateway. @param avatarId undefined: any may have been. */
+  forgetActive(avatarId?: string): void {
+    if (avatarId === undefined) this.#active.clear();
+    else this.#active.delete(avatarId);
   }
 
   async #readActive(avatarId: string): Promise<ActiveAvatar | undefined> {

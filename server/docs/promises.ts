@@ -86,6 +86,7 @@ function duties(): Html {
 <li>Then attach to what is on the screen: <a href="/docs#chat.attach"><code>chat.attach</code></a> with <code>after: {generationId, epoch, seq}</code>. With <code>resumed: true</code> go on
 from your text, else take <code>generation.text</code>.</li>
 <li>Send again what is unanswered if it reads only, or carries a <code>clientMessageId</code> or a <code>requestKey</code>. What was refused with <code>draining</code> did not happen: send it on the next connection.</li>
+<li>After <a href="/docs#push.chat.selected"><code>chat.selected</code></a> attach again, unless what you have is of that <code>revision</code>: something changed that no other push has told you of.</li>
 <li>Answer WebSocket pings, and read what comes.</li>
 </ol>
 <p><code>protocol/client.ts</code> does all of this.</p></section>`;
@@ -169,7 +170,7 @@ function dying({ failover }: PromiseFacts): Html {
     ['The only server', 'The same, when it is started again.'],
     [
       'The live store',
-      'Nothing new is shown while it is away. If it lost its data, the answer ends as interrupted or goes on from what the server still has.',
+      'Nothing new is shown while it is away. If it lost its data, the answer ends as interrupted or goes on from what the server still has. When it is back, every reader gets chat.selected with the revision of his conversation: who has an older one attaches again, and so sees what other devices did meanwhile.',
     ],
     [
       'The database',

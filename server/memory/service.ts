@@ -144,6 +144,11 @@ export class MemoryService {
     this.#spaces.forget({ scope: 'user', ownerId: userId });
   }
 
+  /** Rows of any user may have been erased without this gateway hearing of it. */
+  forgetUsers(): void {
+    this.#spaces.forgetAll('user');
+  }
+
   /** @param tell other gateways; called with the user's id. */
   onForgotten(tell: (userId: string) => void): void {
     this.#onForgotten = tell;

@@ -81,6 +81,11 @@ export class SpaceCache {
     if (cached !== undefined) this.#drop(name, cached);
   }
 
+  /** Lets go of all spaces of a kind. */
+  forgetAll(scope: SpaceKey['scope']): void {
+    for (const [name, cached] of [...this.#cached]) if (name.startsWith(`${scope}:`)) this.#drop(name, cached);
+  }
+
   async #load(name: string, key: SpaceKey): Promise<VectorSpace> {
     const space = new VectorSpace(this.#model.dimensions, this.#limits.maxRowsPerSpace);
     const cached: Cached = { space, loaded: Promise.resolve(), checking: undefined, checkedMs: 0, bytes: 0 };

@@ -40,6 +40,7 @@ export class Metrics {
   readonly #logFailures = new Tally();
   readonly #logsRestored = new Tally();
   readonly #leasesLost = new Tally();
+  readonly #newsMissed = new Tally();
   readonly #adopted = new TallyByLabel();
   readonly #settlementFailures = new TallyByLabel();
   readonly #tasks = new TallyByLabel();
@@ -113,6 +114,11 @@ export class Metrics {
       'Times that this gateway could not renew its lease in time.',
       this.#leasesLost,
     );
+    this.#tally(
+      'tsumugi_news_missed_total',
+      'Times that the way to the live store was lost and what other gateways told may have been missed.',
+      this.#newsMissed,
+    );
     this.#labelled(
       'tsumugi_generations_adopted_total',
       'Generations of dead gateways that were taken over.',
@@ -171,6 +177,7 @@ export class Metrics {
     logFailed: (): void => this.#logFailures.add(1),
     logRestored: (): void => this.#logsRestored.add(1),
     leaseLost: (): void => this.#leasesLost.add(1),
+    newsMissed: (): void => this.#newsMissed.add(1),
     adopted: (outcome: string): void => this.#adopted.add(1, outcome),
     settlementFailed: (outcome: string): void => this.#settlementFailures.add(1, outcome),
   };

@@ -32,12 +32,13 @@ const noMetrics: ChatMetrics = {
   logFailed: none,
   logRestored: none,
   leaseLost: none,
+  newsMissed: none,
   adopted: none,
   settlementFailed: none,
 };
 const noLog = { warn: () => {}, error: () => {} };
 
-type Counted = 'log failed' | 'log restored' | 'lease lost';
+type Counted = 'log failed' | 'log restored' | 'lease lost' | 'news missed';
 
 /** One gateway's worth of the engine. Several share a bench: they have the database in common and nothing else. */
 export class TestEngine {
@@ -88,6 +89,7 @@ export class TestEngine {
           logFailed: () => this.#count('log failed'),
           logRestored: () => this.#count('log restored'),
           leaseLost: () => this.#count('lease lost'),
+          newsMissed: () => this.#count('news missed'),
         },
       },
       {
