@@ -7,7 +7,8 @@ import type { LiveStore } from '../../db/live/live-store.ts';
 import type { RunningGeneration } from '../../protocol/chat.ts';
 import type { Push } from '../../protocol/down.ts';
 import type { Clock } from '../clock.ts';
-import type { Audience } from './audience.ts';
+import type { Peer } from '../peer.ts';
+import { type Audience, deliver } from './audience.ts';
 import { findDone, findEnded } from './ended-elsewhere.ts';
 import type { Generation } from './generation.ts';
 import type { GenerationHub } from './hub.ts';
@@ -71,6 +72,17 @@ export class Elsewhere {
     else await this.#tellEndOf(userId, begun.generationId);
   }
 
+  /** A command that came again: its sender reads the answer from the beginning, whoever writes it, or wrote it. */
+  async rejoin(peer: Peer, userId: string, generationId: string): Promise<void> {
+    const { hub, remote } = this.#parts;
+    await this.#untilDone(async () => {
+      const finished = hub.findFinished(generationId);
+      const written = hub.find(generationId) ?? finished?.generation ?? (await remote.find(generationId));
+      if (written === undefined) await this.#tellEndOf(userId, generationId, peer);
+      else deliver(peer, written, { epoch: written.epoch, seq: -1, offset: 0 }, finished?.done);
+    });
+  }
+
   async #untilDone(work: () => Promise<void>): Promise<void> {
     const { clock, log } = this.#parts;
     for (let tries = 1; ; tries++) {
@@ -89,11 +101,15 @@ export class Elsewhere {
     return this.#tellEndOf(generation.facts.userId, generation.key);
   }
 
-  async #tellEndOf(userId: string, generationId: string): Promise<void> {
+  /** @param only the one who does not know of it yet; otherwise everybody here. */
+  async #tellEndOf(userId: string, generationId: string, only?: Peer): Promise<void> {
     const { db, billing } = this.#parts;
     await billing.whenBooked(generationId);
     const ended = await db.asService((tx) => findDone(tx, billing, generationId));
-    if (ended !== undefined) await this.passOn(userId, { type: 'chat.done', body: ended.done });
+    if (ended === undefined) return;
+    const push: Push = { type: 'chat.done', body: ended.done };
+    if (only === undefined) await this.passOn(userId, push);
+    else only.push(push);
   }
 
   /** Ended by somebody else; or by this gateway, with a commit that was never acknowledged. */

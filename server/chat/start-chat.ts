@@ -93,7 +93,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
   const missed = new MissedNews({ db, audience, contexts, clock, log, metrics });
   let endGap: (() => void) | undefined;
   const turns = new Turns(
-    { db, hub, audience, model, partners, memory, meter, billing, clock, log, materials, contexts },
+    { db, hub, audience, model, partners, memory, meter, billing, clock, log, materials, contexts, elsewhere },
     {
       owner,
       billingMode,

@@ -15,8 +15,8 @@ import type { UpBody } from '../../protocol/up.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import type { ChatModel, ChatRequest } from '../llm/model.ts';
-import type { Caller } from '../peer.ts';
-import { type Audience, deliver } from './audience.ts';
+import type { Caller, Peer } from '../peer.ts';
+import type { Audience } from './audience.ts';
 import { Generation, type GenerationFacts } from './generation.ts';
 import { HoldAhead, isAmple } from './hold-ahead.ts';
 import type { GenerationHub } from './hub.ts';
@@ -53,6 +53,8 @@ type TurnParts = {
   log: ChatLog;
   materials: TurnMaterials;
   contexts: TurnContexts;
+  /** What reads along where another gateway writes. */
+  elsewhere: { rejoin(peer: Peer, userId: string, generationId: string): Promise<void> };
 };
 
 /** Each further try means that somebody else's command was carried out in between. */
@@ -191,13 +193,13 @@ export class Turns {
 
   /** A command that came again, perhaps over a new connection: its sender reads the answer from the beginning. */
   #rejoin(caller: Caller, conversationId: string, generationId: string): void {
-    const { hub, audience } = this.#parts;
+    const { audience, elsewhere, log } = this.#parts;
     if (!audience.attach(conversationId, caller.peer)) return;
-    const finished = hub.findFinished(generationId);
-    const generation = hub.find(generationId) ?? finished?.generation;
-    if (generation === undefined) return;
+    // Behind the answer to the command.
     setImmediate(() =>
-      deliver(caller.peer, generation, { epoch: generation.facts.epoch, seq: -1, offset: 0 }, finished?.done),
+      elsewhere
+        .rejoin(caller.peer, caller.userId, generationId)
+        .catch((error: unknown) => log.warn({ error }, 'an answer that was asked for again cannot be read along')),
     );
   }
 
