@@ -21,7 +21,14 @@ import type { DoneBody } from './settler.ts';
 
 /** What the owner of an answer says on its channel. */
 type Word = { pieces: readonly LogPiece[] } | { owner: string; epoch: number };
-type Followed = { generation: Generation; owner: string; heardAtMs: number; leave: () => Promise<void> };
+type Followed = {
+  generation: Generation;
+  owner: string;
+  heardAtMs: number;
+  /** When somebody here wanted to read it last. */
+  wantedAtMs: number;
+  leave: () => Promise<void>;
+};
 type Parts = {
   db: Database;
   live: Pick<LiveStore, 'publish' | 'subscribe' | 'readLog'>;
@@ -34,6 +41,8 @@ type Parts = {
 
 /** An owner that has said nothing for so long is looked after. */
 const SILENCE_MS = 2_000;
+/** One that nobody here has read for so long is not followed any more: longer than anybody takes from asking to reading. */
+const UNREAD_MS = 10_000;
 
 const channelOf = (generationId: string): string => `generation:${generationId}`;
 
@@ -110,7 +119,9 @@ export class RemoteGenerations {
         () => this.#followed.delete(generationId),
       );
     }
-    return (await following)?.generation;
+    const followed = await following;
+    if (followed !== undefined) followed.wantedAtMs = this.#parts.clock.now();
+    return followed?.generation;
   }
 
   /** The answer has ended elsewhere. What is missing is read, so that the end comes behind the whole text. */
@@ -136,7 +147,7 @@ export class RemoteGenerations {
 
   async #follow(generationId: string): Promise<Followed | undefined> {
     const { db, live } = this.#parts;
-    const row = await db.asService((tx) => findGeneration(tx, generationId));
+    const row = await db.asServiceAtOnce((tx) => findGeneration(tx, generationId));
     if (row === undefined || row.state !== 'running' || row.owner === this.#owner) return undefined;
     const early: Word[] = [];
     let hear = (word: Word): void => void early.push(word);
@@ -146,8 +157,8 @@ export class RemoteGenerations {
       return undefined;
     }
     const generation = new Generation(factsOf(row), await live.readLog(generationId, -1));
-    const heardAtMs = this.#parts.clock.now();
-    const followed: Followed = { generation, owner: row.owner, heardAtMs, leave };
+    const nowMs = this.#parts.clock.now();
+    const followed: Followed = { generation, owner: row.owner, heardAtMs: nowMs, wantedAtMs: nowMs, leave };
     hear = (word) =>
       void this.#hear(followed, word).catch((error: unknown) =>
         this.#parts.log.warn({ error }, 'an answer of another gateway could not be followed'),
@@ -161,6 +172,10 @@ export class RemoteGenerations {
     const { clock, log } = this.#parts;
     clock.after(SILENCE_MS, async () => {
       if ((await this.#followed.get(generationId)) !== followed) return;
+      if (this.#isUnread(followed)) {
+        this.#unfollow(followed);
+        return;
+      }
       try {
         if (clock.now() - followed.heardAtMs >= SILENCE_MS) await this.#lookAfter(followed);
       } catch (error) {
@@ -168,6 +183,21 @@ export class RemoteGenerations {
       }
       this.#watch(generationId, followed);
     });
+  }
+
+  #isUnread({ generation, wantedAtMs }: Followed): boolean {
+    const { audience, clock } = this.#parts;
+    return !audience.isRead(generation.facts.conversationId) && clock.now() - wantedAtMs >= UNREAD_MS;
+  }
+
+  /** In this order: whoever wants it from now on asks the owner anew, behind this. */
+  #unfollow({ generation, owner }: Followed): void {
+    this.leave(generation.key);
+    this.#parts.calls
+      .call(owner, { kind: 'unfollow', generationId: generation.key })
+      .catch((error: unknown) =>
+        this.#parts.log.warn({ error }, 'an owner could not be told that nobody reads on here'),
+      );
   }
 
   /** Nothing was heard for a while: the owner has nothing to say, or is gone, or was not heard. */
