@@ -218,17 +218,23 @@ export class ChatService {
     });
   }
 
+  /** @throws AppError `busy` when the gateway that writes its answer does not respond; nothing has happened then. */
   async delete(caller: Caller, conversationId: string): Promise<Record<string, never>> {
     const { db, audience, contexts, memory, clock } = this.#parts;
+    const { runningGenerationId: stoppedId } = await db.asUser(caller.userId, async (tx) =>
+      getConversation(await conversations.findConversation(tx, conversationId)),
+    );
+    if (stoppedId !== null) await this.stop(caller, stoppedId);
     const runningId = await db.asUser(caller.userId, async (tx) => {
       const { runningGenerationId } = await getConversation(await conversations.lockConversation(tx, conversationId));
       await conversations.softDelete(tx, conversationId, new Date(clock.now()));
       return runningGenerationId;
     });
     contexts.forget(conversationId);
-    if (runningId !== null) await this.stop(caller, runningId);
     await memory.forgetConversation(caller.userId, conversationId);
     audience.tell(caller.userId, { type: 'chat.conversation_deleted', body: { conversationId } }, caller.peer);
+    // One that began in between.
+    if (runningId !== null && runningId !== stoppedId) await this.stop(caller, runningId);
     return {};
   }
 

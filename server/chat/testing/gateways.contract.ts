@@ -2,8 +2,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { uuidv7 } from '../../../db/uuid.ts';
 import type { Push } from '../../../protocol/down.ts';
+import { ManualClock } from '../../clock.ts';
 import { type Bench, startBench, TestEngine } from './engine.ts';
 import type { Reader } from './reader.ts';
+
+/** What is polled comes at once, but for a busy machine. */
+const patience = { timeout: 15_000 };
 
 export function gatewaysContract(live: 'postgres' | 'redis'): void {
   let bench: Bench;
@@ -140,6 +144,52 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       expect((await east.chat.history(phone.caller, { conversationId })).messages).toHaveLength(2);
     });
 
+    it('let the sender of the same command read along on the other one, and hear its end when it is over', async () => {
+      const body = { conversationId, clientMessageId: 'again', text: 'Tell me about the rain.' };
+      const { generationId } = await east.turns.send(phone.caller, body);
+      await phone.next('chat.delta', (piece) => piece.generationId === generationId);
+      expect((await west.turns.send(desk.caller, body)).generationId).toBe(generationId);
+      await desk.done(generationId);
+      expect(desk.texts.get(generationId)).toBe(await finalText());
+      const done = await phone.done(generationId);
+      // One that has kept nothing of it knows the end from what is stored.
+      const third = new TestEngine(bench, `third-${uuidv7()}`);
+      const late = third.connect(userId);
+      expect((await third.turns.send(late.caller, body)).generationId).toBe(generationId);
+      expect(await late.done(generationId)).toEqual(done);
+    });
+
+    it('tell the other one nothing more of an answer that nobody there reads, until somebody does again', async () => {
+      const clock = new ManualClock();
+      const far = new TestEngine(bench, `far-${uuidv7()}`, {}, clock);
+      await far.engine.start();
+      const first = far.connect(userId);
+      const { generationId } = await send('[[fault huge:3000]] A story for two.');
+      const length = () => phone.texts.get(generationId)?.length ?? 0;
+      await expect.poll(length, patience).toBeGreaterThan(0);
+      await attach(far, first);
+      let told = 0;
+      const leave = await bench.live.subscribe(`generation:${generationId}`, () => void told++);
+      await expect.poll(() => told, patience).toBeGreaterThan(0);
+      first.close();
+      await expect
+        .poll(async () => {
+          clock.advance(2_000);
+          const [before, from] = [told, length()];
+          await expect.poll(length, patience).toBeGreaterThan(from + 40);
+          return told - before;
+        }, patience)
+        .toBe(0);
+      const second = far.connect(userId);
+      await attach(far, second);
+      await expect.poll(() => told, patience).toBeGreaterThan(0);
+      await east.chat.stop(phone.caller, generationId);
+      await second.done(generationId);
+      expect(second.texts.get(generationId)).toBe(await finalText());
+      await leave();
+      await far.engine.stop();
+    });
+
     it('answer `busy` for a stop while nobody writes the answer, since it is just being taken over', async () => {
       const { generationId } = await send('[[fault huge:3000]] A story that changes hands.');
       await phone.next('chat.delta', (body) => body.generationId === generationId);
@@ -156,9 +206,16 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       const asker = dead.connect(userId);
       const { generationId } = await send('[[fault huge:3000]] Hello?', dead, asker);
       await expect(west.chat.stop(desk.caller, generationId)).rejects.toMatchObject({ code: 'busy' });
+      // Deleting stops first, so that nothing is half deleted.
+      await expect(west.chat.delete(desk.caller, conversationId)).rejects.toMatchObject({ code: 'busy' });
+      expect((await west.chat.history(desk.caller, { conversationId })).messages).toHaveLength(1);
       await dead.endLease();
       await west.recovery.closeLeftovers();
       expect((await desk.done(generationId)).finishReason).toBe('interrupted');
+      await west.chat.delete(desk.caller, conversationId);
+      await expect(west.chat.history(desk.caller, { conversationId })).rejects.toMatchObject({
+        code: 'chat.conversation_not_found',
+      });
       await dead.hub.interruptAll();
     });
   });
