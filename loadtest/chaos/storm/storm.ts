@@ -13,7 +13,7 @@ import { answerText } from '../story.ts';
 import { readUsage, usageTable } from './cpu.ts';
 import { type StormOutcome, spread, within } from './figures.ts';
 import { timeResume } from './resume.ts';
-import type { StreamingClient } from './streaming-client.ts';
+import { type StreamingClient, steps } from './streaming-client.ts';
 import { openStreams } from './streams.ts';
 
 const targets = { resumeP99Ms: 50, backSlackMs: 2_000 } as const;
@@ -93,7 +93,18 @@ async function measureStorm(clients: readonly StreamingClient[], failures: strin
       `${spread(times)}, target all within ${limitMs} ms (back-off ${defaultBackoff.minMs} + ${targets.backSlackMs})`,
     ],
     ['never', clients.length - times.length],
+    ...steps.map(
+      (step, place) =>
+        [`  of that: ${step}`, spread(clients.flatMap((client) => tookOf(client, cutAt, place)))] as const,
+    ),
   ]);
+}
+
+/** How long a step of the last connection took. */
+function tookOf({ reached }: StreamingClient, cutAt: number, place: number): number[] {
+  const [step, before] = [steps[place], steps[place - 1]];
+  const [till, from] = [step && reached.get(step), before === undefined ? cutAt : reached.get(before)];
+  return till === undefined || from === undefined ? [] : [till - from];
 }
 
 function checkTexts(tag: string, clients: readonly StreamingClient[], failures: string[]): void {

@@ -1,9 +1,13 @@
-/** A client that does nothing but read one long answer: the client library, with a look at when text arrives on which socket. */
+/** A client that does nothing but read one long answer: the client library, with a look at when what arrives on which socket. */
 import { WebSocket } from 'ws';
 import type { AuthClient } from '../../../protocol/auth-client.ts';
 import type { Conversation } from '../../../protocol/client/conversation.ts';
 import type { WebSocketConstructor } from '../../../protocol/client/environment.ts';
 import { TsumugiClient } from '../../../protocol/client.ts';
+
+/** The steps from being cut to reading again, in their order. */
+export const steps = ['back-off', 'ticket', 'socket and greeting', 'answer to chat.attach', 'first text'] as const;
+export type Step = (typeof steps)[number];
 
 export class StreamingClient {
   readonly conversationId: string;
@@ -12,6 +16,8 @@ export class StreamingClient {
   readonly #client: TsumugiClient;
   #socket: WebSocket | undefined;
   #firstText = Promise.withResolvers<number>();
+  /** By `performance.now`, when each step of the newest connection was over. */
+  readonly reached = new Map<Step, number>();
   conversation: Conversation | undefined;
 
   constructor(origin: string, auth: AuthClient, conversationId: string) {
@@ -22,19 +28,17 @@ export class StreamingClient {
     const Watched = class extends WebSocket {
       constructor(url: string, protocols: string[]) {
         super(url, protocols, { perMessageDeflate: false });
-        storming.#socket = this;
-        const look = (data: unknown) => {
-          if (!String(data).startsWith('{"type":"chat.delta"')) return;
-          this.off('message', look);
-          storming.#firstText.resolve(performance.now());
-        };
-        this.on('message', look);
-        this.on('error', () => {});
+        storming.#watch(this);
       }
     };
     this.#client = new TsumugiClient({
       url: origin,
-      getTicket: () => auth.socketTicket(),
+      getTicket: async () => {
+        this.#reach('back-off');
+        const ticket = await auth.socketTicket();
+        this.#reach('ticket');
+        return ticket;
+      },
       WebSocket: Watched as unknown as WebSocketConstructor,
     });
   }
@@ -52,10 +56,32 @@ export class StreamingClient {
   /** As when the network is gone. Text of the next socket counts as new. */
   cut(): void {
     this.#firstText = Promise.withResolvers();
+    this.reached.clear();
     this.#socket?.terminate();
   }
 
   close(): void {
     this.#client.close();
+  }
+
+  #reach(step: Step): void {
+    this.reached.set(step, performance.now());
+  }
+
+  #watch(socket: WebSocket): void {
+    this.#socket = socket;
+    const look = (data: unknown) => {
+      // Cheaper than reading it, which the library does.
+      const head = String(data).slice(0, 24);
+      if (head.startsWith('{"type":"gateway.hello"')) this.#reach('socket and greeting');
+      else if (head.startsWith('{"type":"reply"')) this.#reach('answer to chat.attach');
+      else if (head.startsWith('{"type":"chat.delta"')) {
+        socket.off('message', look);
+        this.#reach('first text');
+        this.#firstText.resolve(performance.now());
+      }
+    };
+    socket.on('message', look);
+    socket.on('error', () => {});
   }
 }

@@ -2,6 +2,7 @@
 import { AuthClient } from '../../../protocol/auth-client.ts';
 import { TsumugiClient } from '../../../protocol/client.ts';
 import { longTag, question } from '../story.ts';
+import { leanFetch } from './lean-fetch.ts';
 import { StreamingClient } from './streaming-client.ts';
 
 export type Stream = { tag: string; clients: StreamingClient[] };
@@ -40,7 +41,7 @@ type Opening = { place: number; first: number; readers: number; tokens: number }
 
 async function openStream(origins: readonly string[], { place, first, readers, tokens }: Opening): Promise<Stream> {
   const origin = origins[first % origins.length] ?? '';
-  const auth = new AuthClient({ url: origin });
+  const auth = new AuthClient({ url: origin, fetch: leanFetch });
   await auth.signUp({ email: `storm-${place}@example.com`, password: 'a long pass phrase', locale: 'en' });
   const opener = new TsumugiClient({ url: origin, getTicket: () => auth.socketTicket() });
   await opener.connect();
