@@ -54,7 +54,15 @@ export class GatewayCalls {
       );
     });
     this.#waiting.set(id, { resolve, timer });
-    await this.#live.publish(channelOf(owner), JSON.stringify({ call, id, from: this.#owner } satisfies Envelope));
+    // It may fail while the way to the store is still being waited for, and nobody looks at it yet.
+    promise.catch(() => {});
+    try {
+      await this.#live.publish(channelOf(owner), JSON.stringify({ call, id, from: this.#owner } satisfies Envelope));
+    } catch (error) {
+      timer.cancel();
+      this.#waiting.delete(id);
+      throw error;
+    }
     return promise;
   }
 
