@@ -164,6 +164,46 @@ describe.each(['tsumugi.v1.json', 'tsumugi.v1.msgpack'] as const)('a client of i
     expect(client.frames.flatMap(({ id }) => id ?? []).sort()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  it('comes back over another socket, goes on behind what it has, and stops', async () => {
+    const first = new RawClient(format);
+    await first.frame(({ type }) => type === 'gateway.hello');
+    const list = await first.ask('companion.list_avatars', 1, {});
+    const [avatar] = list.body['avatars'] as { avatarId: string }[];
+    const opened = await first.ask('chat.open', 2, { avatarId: avatar?.avatarId, kind: 'conversation', lang: 'ja' });
+    const { conversationId } = opened.body;
+    const body = { conversationId, clientMessageId: `${format} again`, text: '海と星の長い話を聞かせて。' };
+    const { generationId } = (await first.ask('chat.send', 3, body)).body;
+    const isDelta = (frame: Frame) => frame.type === 'chat.delta' && frame.body['generationId'] === generationId;
+    await first.frame(isDelta);
+    first.socket.terminate();
+    await first.closed();
+    const seen = first.frames.filter(isDelta);
+    const { epoch, seq } = seen.at(-1)?.body ?? {};
+
+    const second = new RawClient(format);
+    await second.frame(({ type }) => type === 'gateway.hello');
+    const after = { generationId, epoch, seq };
+    const attached = await second.ask('chat.attach', 1, { conversationId, after });
+    expect(attached.body['resumed']).toBe(true);
+    const { stopped } = (await second.ask('chat.stop', 2, { generationId })).body;
+    const done = await second.frame((frame) => frame.type === 'chat.done');
+    // It races with the end: one of the two happened, and this client learns which.
+    expect(done.body).toMatchObject({ generationId, finishReason: stopped === true ? 'stopped' : 'stop' });
+    let text = '';
+    for (const delta of [...seen, ...second.frames.filter(isDelta)]) {
+      expect(delta.body['offset']).toBe(text.length);
+      text += delta.body['text'];
+    }
+    expect(done.body['length']).toBe(text.length);
+    const history = await second.ask('chat.history', 3, { conversationId });
+    expect(history.body).toMatchObject({ messages: [{ text: body.text }, { text }] });
+    // What it claims to have cannot be: it is told so, and gets what there is.
+    const impossible = { generationId, epoch: 7, seq: 0 };
+    const stale = await second.ask('chat.attach', 4, { conversationId, after: impossible });
+    expect(stale.body).toMatchObject({ resumed: false, generation: null, messages: [{}, { text }] });
+    second.socket.close();
+  });
+
   it('gets a documented error for what is wrong, and stays connected', async () => {
     const client = new RawClient(format);
     await client.frame(({ type }) => type === 'gateway.hello');
