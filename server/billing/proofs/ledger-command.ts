@@ -97,19 +97,21 @@ async function verify(parts: LedgerCommandParts, command: Extract<LedgerCommand,
   const book = new CheckpointBook(await keysFor(parts, command));
   const folder = command.checkpoints ?? parts.checkpointFolder;
   if (command.checkpoints !== undefined && !existsSync(folder)) throw new WrongCall(`There is no folder ${folder}.`);
-  await book.addFiles(new CheckpointFiles(folder));
-  const { exportFile } = command;
-  if (exportFile !== undefined && book.checkpoints.length === 0 && book.faults.length === 0)
-    throw new WrongCall(`${folder} has no checkpoint that these keys have signed: nothing can be verified against it.`);
+  const files = new CheckpointFiles(folder);
   const report =
-    exportFile === undefined
-      ? await verifyDatabase(await parts.openDatabase(), book)
-      : await verifyFile(exportFile, book);
+    command.exportFile === undefined
+      ? await verifyDatabase(await parts.openDatabase(), files, book)
+      : await verifyFile(command.exportFile, files, book);
   printReport(report, parts.print);
   return report.ok ? exitCodes.right : exitCodes.fault;
 }
 
-async function verifyFile(path: string, book: CheckpointBook): Promise<LedgerReport> {
+async function verifyFile(path: string, files: CheckpointFiles, book: CheckpointBook): Promise<LedgerReport> {
+  await book.addFiles(files);
+  if (book.checkpoints.length === 0 && book.faults.length === 0)
+    throw new WrongCall(
+      `${files.folder} has no checkpoint that these keys have signed: nothing can be verified against it.`,
+    );
   try {
     return await verifyExport(path, book);
   } catch (error) {

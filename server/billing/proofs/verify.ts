@@ -11,6 +11,7 @@ import type { ChainFault, WholeSubtree } from '../../../workers/tasks.ts';
 import { findWrongSums } from '../chain-check.ts';
 import { type CheckpointBook, judgeCheckpoints } from './checkpoint-book.ts';
 import { readExport, wholeLines } from './export-file.ts';
+import type { CheckpointFiles } from './files.ts';
 
 export type LedgerReport = {
   ok: boolean;
@@ -35,8 +36,12 @@ export async function verifyExport(path: string, book: CheckpointBook): Promise<
 }
 
 /** Everything: hashes, chains, heads, balances, trees, checkpoints. Others may go on booking meanwhile. */
-export async function verifyDatabase(db: Database, book: CheckpointBook): Promise<LedgerReport> {
-  await addStored(db, book);
+export async function verifyDatabase(
+  db: Database,
+  files: CheckpointFiles,
+  book: CheckpointBook,
+): Promise<LedgerReport> {
+  await addCheckpoints(db, files, book);
   const heads = await db.asService(readHeads);
   const verifier = new RowVerifier(everyShard.map(genesisPlace), book.stops);
   const faults: LedgerReport['faults'] = [];
@@ -60,16 +65,17 @@ export async function verifyDatabase(db: Database, book: CheckpointBook): Promis
   return report(book, verifier, faults);
 }
 
-/** Those of the database beside those of the files. A file had each of them first: of one that none has any more is told. */
-async function addStored(db: Database, book: CheckpointBook): Promise<void> {
+/** Those of the database and those of the files, read behind them: a file had each of them first, and of one that none has is told. */
+async function addCheckpoints(db: Database, files: CheckpointFiles, book: CheckpointBook): Promise<void> {
+  const stored = await Promise.all(everyShard.map((shard) => db.asService((tx) => listCheckpoints(tx, shard))));
+  await book.addFiles(files);
   const inFiles = new Set(book.checkpoints.map(({ shard, size }) => `${shard}.${size}`));
-  for (const shard of everyShard) {
-    const stored = await db.asService((tx) => listCheckpoints(tx, shard));
-    for (const { note } of stored) await book.add(shard, 'the database', note);
-    const missing = stored.filter(({ size }) => !inFiles.has(`${shard}.${size}`)).length;
+  for (const [shard, own] of stored.entries()) {
+    for (const { note } of own) await book.add(shard, 'the database', note);
+    const missing = own.filter(({ size }) => !inFiles.has(`${shard}.${size}`)).length;
     if (missing > 0)
       book.notes.push(
-        `shard ${shard}: ${missing} checkpoints of the database are in no file of this folder: another gateway has them, or they were removed`,
+        `shard ${shard}: ${missing} checkpoints of the database are in no file of ${files.folder}: another gateway has them, or they were removed`,
       );
   }
 }
