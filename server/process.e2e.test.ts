@@ -61,6 +61,34 @@ describe('with everything embedded', { timeout: 60_000 }, () => {
     hana.leave();
   });
 
+  it('outlives kill -9 under load: what each of many readers was shown is kept, and charged once', async () => {
+    // One starts while others end, so that the blow meets answers in every state.
+    const talks = await Promise.all(Array.from({ length: 40 }, (_, place) => talk(place)));
+    await server.kill();
+    const shown = new Map(talks.map(({ generation }) => [generation, generation.text]));
+    server = await server.restart();
+    for (const { person, client, conversation, generation } of talks) {
+      const done = await generation.done;
+      expect(done.text.slice(0, shown.get(generation)?.length)).toBe(shown.get(generation));
+      expect(conversation.messages.at(-1)).toMatchObject({ messageId: done.messageId, text: done.text });
+      const { entries } = await client.request('billing.ledger', {});
+      expect(entries.filter(({ messageId }) => messageId === done.messageId)).toHaveLength(1);
+      person.leave();
+    }
+    const reasons = new Set(talks.map(({ generation }) => generation.result?.finishReason));
+    expect(reasons).toContain('interrupted');
+  });
+
+  /** Somebody whose answer is a few pieces in, or has ended by then. */
+  async function talk(place: number) {
+    const person = await Person.signUp(server.url);
+    const client = await person.device();
+    const conversation = await openConversation(client);
+    const generation = await conversation.send(place % 4 === 0 ? 'Hello.' : 'Tell me a very long story about the sea.');
+    await when(conversation, () => generation.ended || generation.text.length > 20 + place);
+    return { person, client, conversation, generation };
+  }
+
   it('stops cleanly when asked to, and starts again with everything in place', async () => {
     const hana = await Person.signUp(server.url);
     const client = await hana.device();
