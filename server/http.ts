@@ -4,6 +4,7 @@
  */
 import type { TSchema } from 'typebox';
 import type { ErrorCode } from '../protocol/error-code.ts';
+import type { AppError } from './errors.ts';
 
 /** Who stands behind a socket or an HTTP request. */
 export type Principal = Readonly<{ userId: string; sessionId: string; roles: readonly string[] }>;
@@ -45,8 +46,11 @@ export type HttpReply = {
 /** `bearer`: any signed-in user; `admin`: also needs the role `admin`. */
 export type RouteAuth = 'none' | 'bearer' | 'admin';
 
-/** A request of a route; `caller` is there when the route asks for `auth` (see `callerOf`). */
-export type RouteRequest = HttpRequest & { caller?: Principal };
+/**
+ * A request of a route; `caller` is there when the route asks for `auth` (see `callerOf`). `bodyFault` only reaches a route that
+ * checks for operators by itself: what is wrong with the body, to be thrown once it knows who asks.
+ */
+export type RouteRequest = HttpRequest & { caller?: Principal; bodyFault?: AppError };
 
 export type Route = {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';

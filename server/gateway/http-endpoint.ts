@@ -116,7 +116,7 @@ export class HttpEndpoint {
       const [bytes, caller] = await Promise.all([body, this.#caller(route, request)]);
       request.rawBody = bytes;
       if (caller !== undefined) request.caller = caller;
-      if (route.takesBytes !== true) readJson(request, match);
+      if (route.takesBytes !== true) readBodyOf(request, match);
     } else {
       const caller = await this.#caller(route, request);
       if (caller !== undefined) request.caller = caller;
@@ -222,6 +222,16 @@ function join(chunks: readonly Uint8Array[], size: number): Uint8Array {
     at += chunk.byteLength;
   }
   return bytes;
+}
+
+/** Who is refused for who they are learns nothing about their body, also where the route finds out by itself. */
+function readBodyOf(request: RouteRequest, match: Match): void {
+  try {
+    readJson(request, match);
+  } catch (error) {
+    if (match.route.checksItself !== 'admin' || !(error instanceof AppError)) throw error;
+    request.bodyFault = error;
+  }
 }
 
 /** Fills `request.body`. An empty body is an empty object, so that a route whose members are all optional takes it. */

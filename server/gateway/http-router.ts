@@ -55,11 +55,19 @@ function readParams(pattern: readonly string[], segments: readonly string[]): Re
   const params: Record<string, string> = {};
   for (const [i, part] of pattern.entries()) {
     if (!part.startsWith(':')) continue;
-    try {
-      params[part.slice(1)] = decodeURIComponent(segments[i] ?? '');
-    } catch {
-      throw new AppError('protocol.not_found');
-    }
+    params[part.slice(1)] = readParam(segments[i] ?? '');
   }
   return params;
+}
+
+/** Nothing is called by a name that is no text, or that no database can look up. */
+function readParam(segment: string): string {
+  let text: string;
+  try {
+    text = decodeURIComponent(segment);
+  } catch {
+    throw new AppError('protocol.not_found');
+  }
+  if (text.includes('\0')) throw new AppError('protocol.not_found');
+  return text;
 }

@@ -110,6 +110,7 @@ describe('a request', () => {
     const { httpUrl } = await start([
       route('GET', '/a', () => ({ status: 200 })),
       route('PUT', '/a', () => ({ status: 200 })),
+      route('GET', '/named/:name', (_, { name }) => ({ status: 200, body: { name } })),
     ]);
     const missing = await fetch(`${httpUrl}/b`, { headers: { 'accept-language': 'ja,en;q=0.8' } });
     expect([missing.status, await missing.json()]).toEqual([
@@ -120,6 +121,8 @@ describe('a request', () => {
     expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, PUT']);
     expect((await fetch(`${httpUrl}/a`, { method: 'OPTIONS' })).status).toBe(405);
     expect((await fetch(`${httpUrl}/%E0%A4%A`)).status).toBe(404);
+    expect((await fetch(`${httpUrl}/named/%00`)).status).toBe(404);
+    expect(await (await fetch(`${httpUrl}/named/%E7%B4%A1`)).json()).toEqual({ name: '紡' });
   });
 
   it('carries headers that keep browsers careful, and none that open it to other origins', async () => {
@@ -223,6 +226,19 @@ describe('who asks', () => {
     expect(await status('/admin', '')).toBe(401);
     expect(await status('/admin', 'good')).toBe(403);
     expect(await status('/admin', 'admin')).toBe(200);
+  });
+
+  it('is found out first by a route that does it itself, with the body it would have refused at hand', async () => {
+    const { httpUrl } = await start([
+      route('POST', '/itself', ({ bodyFault }) => ({ status: 200, body: { fault: bodyFault?.code ?? null } }), {
+        checksItself: 'admin',
+        body: Type.Object({ a: Type.String() }),
+      }),
+    ]);
+    const ask = async (init: RequestInit) => (await fetch(`${httpUrl}/itself`, init)).json();
+    expect(await ask(json({ a: '' }))).toEqual({ fault: null });
+    expect(await ask(json({}))).toEqual({ fault: 'protocol.invalid_body' });
+    expect(await ask({ ...json({}), body: '{' })).toEqual({ fault: 'protocol.malformed' });
   });
 });
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type AdminCall, adminReply } from '../admin-call.ts';
 import { systemClock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
-import type { HttpReply, HttpRequest, Route } from '../http.ts';
+import type { HttpReply, Route, RouteRequest } from '../http.ts';
 import { networkOf } from '../identity/addresses.ts';
 import { createIdentityHarness, type IdentityHarness, origin, password } from '../identity/testing.ts';
 import { adminRoutes } from './admin.ts';
@@ -89,7 +89,7 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-type Given = { token?: string; query?: Record<string, string>; body?: unknown };
+type Given = { token?: string; query?: Record<string, string>; body?: unknown; bodyFault?: AppError };
 async function call(method: string, path: string, given: Given = {}): Promise<HttpReply & { code?: string }> {
   const matches = routes.flatMap((route) => {
     const names = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '');
@@ -100,12 +100,13 @@ async function call(method: string, path: string, given: Given = {}): Promise<Ht
   });
   const [match] = matches;
   if (match === undefined) throw new Error(`no route ${method} ${path}`);
-  const request: HttpRequest = {
+  const request: RouteRequest = {
     method,
     path,
     query: new URLSearchParams(given.query),
     headers: new Map(given.token === undefined ? [] : [['authorization', `Bearer ${given.token}`]]),
     body: given.body,
+    ...(given.bodyFault === undefined ? {} : { bodyFault: given.bodyFault }),
     rawBody: new Uint8Array(),
     address: '198.51.100.77',
     cookies: new Map(),
@@ -196,6 +197,21 @@ describe('what is entered', () => {
     const about = (id: string) => entered.find(({ target }) => (target as { id: string }).id === id);
     expect(about('t1')).toMatchObject({ outcome: 'done', target: { type: 'thing' }, details: { much: 3 } });
     expect(about('lost')).toMatchObject({ outcome: 'failed', details: { much: 4, code: 'protocol.not_found' } });
+  });
+
+  test('bodies of another form, which only operators are told of', async () => {
+    const wrong = { body: 'nothing', bodyFault: AppError.invalid('much', 'a number') };
+    expect((await call('POST', '/admin/things/t2/mend', wrong)).code).toBe('identity.unauthenticated');
+    expect((await call('POST', '/admin/things/t2/mend', { ...wrong, token: person.token })).code).toBe(
+      'identity.forbidden',
+    );
+    expect((await asAdmin('POST', '/admin/things/t2/mend', wrong)).code).toBe('protocol.invalid_body');
+    expect((await events())[0]).toMatchObject({
+      action: 'things.mend',
+      outcome: 'failed',
+      target: { id: 't2' },
+      details: { code: 'protocol.invalid_body' },
+    });
   });
 
   test('a flood of strangers is bounded, and counted', async () => {

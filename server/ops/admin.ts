@@ -8,7 +8,7 @@ import { type AdminCall, adminReply as ok } from '../admin-call.ts';
 import { pageOf, uuidOf } from '../admin-query.ts';
 import type { Clock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
-import type { Authenticator, HttpRequest, Principal, Route } from '../http.ts';
+import type { Authenticator, HttpRequest, Principal, Route, RouteRequest } from '../http.ts';
 import { AdminJournal } from './admin-journal.ts';
 import * as shapes from './admin-shapes.ts';
 
@@ -223,6 +223,7 @@ function toRoute(call: AdminCall, parts: AdminParts, journal: AdminJournal): Rou
       try {
         admin = await authenticate(request, parts.authenticator);
         if (!admin.roles.includes('admin')) throw new AppError('identity.forbidden');
+        if (request.bodyFault !== undefined) throw request.bodyFault;
         const answer = await call.run(request, id, admin);
         await journal.enter({
           ...entry,
@@ -238,13 +239,17 @@ function toRoute(call: AdminCall, parts: AdminParts, journal: AdminJournal): Rou
           ...entry,
           adminUserId: admin?.userId ?? null,
           outcome: isRefusal ? 'refused' : 'failed',
-          payload: { ...(admin?.roles.includes('admin') ? call.note?.(request) : {}), code },
+          payload: { ...(mayNote(admin, request) ? call.note?.(request) : {}), code },
         });
         throw error;
       }
     },
   };
 }
+
+/** Strangers' words are not kept, and a body of another form says nothing that could be noted. */
+const mayNote = (admin: Principal | undefined, { bodyFault }: RouteRequest): boolean =>
+  admin?.roles.includes('admin') === true && bodyFault === undefined;
 
 async function authenticate(request: HttpRequest, authenticator: Authenticator): Promise<Principal> {
   const token = /^Bearer (\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
