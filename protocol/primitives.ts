@@ -4,6 +4,8 @@ import Type from 'typebox';
 export const Uuid = Type.String({ format: 'uuid', description: 'A UUID.' });
 /** Pattern of texts that PostgreSQL stores exactly: no U+0000, no half of a surrogate pair. */
 export const Storable = '^[^\\u0000\\ud800-\\udfff]*$';
+/** The same, and not blanks alone. */
+export const Worded = '^(?=[\\s\\S]*\\S)[^\\u0000\\ud800-\\udfff]*$';
 /** ISO 8601 in UTC, milliseconds. */
 export const Timestamp = Type.String({ format: 'date-time', description: 'ISO 8601, UTC.' });
 export const Locale = Type.Union([Type.Literal('en'), Type.Literal('ja')], {

@@ -98,6 +98,9 @@ it('operators change plans for periods to come, and nobody else does', async () 
   newcomer.leave();
   const refused = await call(operator, 'PUT', '/admin/plans/free', { amountMinor: 5 });
   expect(refused).toMatchObject({ status: 400, body: { error: { code: 'protocol.invalid_body' } } });
+  for (const wrong of [{ currency: 'zzz' }, { name: { en: ' ', ja: 'プロ' } }, { monthlyTokens: -1 }])
+    expect(await call(operator, 'PUT', '/admin/plans/pro', wrong)).toMatchObject({ status: 400 });
+  expect(await call(operator, 'PUT', '/admin/plans/%00', change)).toMatchObject({ status: 404 });
   expect(await call(operator, 'PUT', '/admin/plans/gold', change)).toMatchObject({
     status: 404,
     body: { error: { code: 'billing.plan_not_found' } },

@@ -90,11 +90,15 @@ export async function updateRefundByProvider(tx: Tx, providerRefundId: string, s
   return found.count === 1;
 }
 
-/** What was asked for and has not come through or failed yet. */
-export async function sumUnsent(tx: Tx, purchaseId: string): Promise<number> {
-  const [row] = await tx.sql<{ total: string }[]>`
-    select coalesce(sum(amount_minor), 0) as total from billing.refunds where purchase_id = ${purchaseId} and status = 'requested'`;
-  return Number(row?.total ?? 0);
+/**
+ * Of the refunds of a purchase: what was asked for and has not reached the provider, and all that has neither failed nor was taken
+ * back, which may be ahead of what the purchase has learnt of it.
+ */
+export async function sumRefunds(tx: Tx, purchaseId: string): Promise<{ unsentMinor: number; liveMinor: number }> {
+  const [row] = await tx.sql<{ unsent: string; live: string }[]>`
+    select coalesce(sum(amount_minor) filter (where status = 'requested'), 0) as unsent, coalesce(sum(amount_minor), 0) as live
+    from billing.refunds where purchase_id = ${purchaseId} and status in ('requested', 'pending', 'succeeded')`;
+  return { unsentMinor: Number(row?.unsent ?? 0), liveMinor: Number(row?.live ?? 0) };
 }
 
 /** Refunds that have been asked for and have not reached the provider for so long. */

@@ -1,7 +1,7 @@
 /** What operators send and get about payouts; the page takes its types from here. */
 import Type, { type Static } from 'typebox';
 import { Payout } from '../../../protocol/billing-payouts.ts';
-import { Nullable, Storable, Timestamp, Uuid } from '../../../protocol/primitives.ts';
+import { Nullable, Timestamp, Uuid, Worded } from '../../../protocol/primitives.ts';
 
 const Month = Type.String({ pattern: '^[12][0-9]{3}-(0[1-9]|1[0-2])$', description: 'E.g. `2026-10`.' });
 const Minor = Type.Integer();
@@ -74,7 +74,7 @@ export const PayoutEvent = Type.Object({
 export const PayoutDetail = Type.Object({ payout: AdminPayout, events: Type.Array(PayoutEvent) });
 export type PayoutDetail = Static<typeof PayoutDetail>;
 
-export const Reason = Type.Object({ reason: Type.String({ minLength: 3, maxLength: 500, pattern: Storable }) });
+export const Reason = Type.Object({ reason: Type.String({ minLength: 3, maxLength: 500, pattern: Worded }) });
 export type Reason = Static<typeof Reason>;
 export const SetShare = Type.Object({
   shareBps: Nullable(Type.Integer({ minimum: 0, maximum: 10_000, description: 'Null: the server’s again.' })),

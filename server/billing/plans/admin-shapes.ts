@@ -1,8 +1,8 @@
 /** What operators send and get about plans; the page takes its types from here. */
 import Type, { type Static } from 'typebox';
-import { Nullable, Storable } from '../../../protocol/primitives.ts';
+import { Nullable, Worded } from '../../../protocol/primitives.ts';
 
-const Name = Type.String({ minLength: 1, maxLength: 80, pattern: Storable });
+const Name = Type.String({ minLength: 1, maxLength: 80, pattern: Worded });
 const Tokens = Type.Integer({ minimum: 0, maximum: 1_000_000_000_000 });
 const terms = {
   name: Type.Object({ en: Name, ja: Name }),

@@ -30,6 +30,7 @@ export function planAdminCalls(db: Database): AdminCall[] {
         const { planId: code, active = true, sort = 0, ...given } = body as CreateBody;
         if (given.amountMinor === 0)
           throw AppError.invalid('amountMinor', 'above 0: only the plan `free` costs nothing');
+        checkCurrency(given);
         const row = { code, active, sort, ...toChange(given) } as PlanRow;
         if (!(await db.asService((tx) => insertPlan(tx, row)))) throw new AppError('billing.plan_exists');
         return adminReply(toRecord(row), 201);
@@ -57,7 +58,9 @@ export function planAdminCalls(db: Database): AdminCall[] {
 }
 
 /** The plan that everybody is on who pays for nothing stays what it is; the others cost something. */
-function checkChange(id: string, { amountMinor, active, interval }: ChangeBody): void {
+function checkChange(id: string, given: ChangeBody): void {
+  const { amountMinor, active, interval } = given;
+  checkCurrency(given);
   if (id !== FREE) {
     if (amountMinor === 0) throw AppError.invalid('amountMinor', 'above 0: only the plan `free` costs nothing');
     return;
@@ -65,6 +68,12 @@ function checkChange(id: string, { amountMinor, active, interval }: ChangeBody):
   if (amountMinor !== undefined && amountMinor !== 0) throw AppError.invalid('amountMinor', '0 for the plan `free`');
   if (active === false) throw AppError.invalid('active', 'true for the plan `free`');
   if (interval === 'year') throw AppError.invalid('interval', '`month` for the plan `free`');
+}
+
+/** Three letters that no provider takes would be found out by the first buyer. */
+function checkCurrency({ currency }: Pick<ChangeBody, 'currency'>): void {
+  if (currency !== undefined && !Intl.supportedValuesOf('currency').includes(currency.toUpperCase()))
+    throw AppError.invalid('currency', 'a currency of ISO 4217, lower case');
 }
 
 /** Figures only. */

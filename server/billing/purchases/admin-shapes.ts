@@ -1,7 +1,7 @@
 /** What operators are shown of purchases; the page takes its types from here. */
 import Type, { type Static } from 'typebox';
 import { Purchase } from '../../../protocol/billing-purchases.ts';
-import { Nullable, Timestamp, Uuid } from '../../../protocol/primitives.ts';
+import { Nullable, Timestamp, Uuid, Worded } from '../../../protocol/primitives.ts';
 
 export const PurchaseRecord = Type.Object({
   ...Purchase.properties,
@@ -23,7 +23,7 @@ export const RefundBody = Type.Object({
       description: 'In the smallest unit; what is left when missing.',
     }),
   ),
-  reason: Type.String({ minLength: 3, maxLength: 500, pattern: '^[^\\u0000\\ud800-\\udfff]*$' }),
+  reason: Type.String({ minLength: 3, maxLength: 500, pattern: Worded }),
   requestKey: Type.String({ pattern: '^[A-Za-z0-9_-]{8,64}$', description: 'The same key never refunds twice.' }),
 });
 export type RefundBody = Static<typeof RefundBody>;

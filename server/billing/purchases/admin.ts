@@ -23,7 +23,7 @@ export function purchaseAdminCalls(purchases: PurchaseService, tickets: Tickets)
       async run({ query }, _, admin) {
         const { rows, nextBefore } = await purchases.search(admin.userId, {
           userId: uuidIn(query, 'userId'),
-          paymentId: query.get('paymentId')?.slice(0, 255) || undefined,
+          paymentId: paymentIdIn(query),
           status: statusIn(query),
           before: uuidIn(query, 'before'),
           limit: limitIn(query),
@@ -89,6 +89,13 @@ function uuidIn(query: URLSearchParams, name: string): string | undefined {
   if (given === null || given === '') return undefined;
   if (!UUID.test(given)) throw AppError.invalid(name, 'a UUID');
   return given.toLowerCase();
+}
+
+function paymentIdIn(query: URLSearchParams): string | undefined {
+  const given = query.get('paymentId');
+  if (given === null || given === '') return undefined;
+  if (!/^\w{1,255}$/.test(given)) throw AppError.invalid('paymentId', 'an id of the provider');
+  return given;
 }
 
 function statusIn(query: URLSearchParams): PurchaseStatus | undefined {

@@ -59,7 +59,9 @@ test('the same key refunds once, at the same moment too; with another amount or 
 
 test('requests at the same moment never give back more than was paid', async () => {
   const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => ask(200)));
-  expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(2);
+  const accepted = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  // None is promised that the provider then has to refuse.
+  expect(accepted.map(({ status }) => status)).toEqual(['succeeded', 'succeeded']);
   await refunds().sendDue();
   await h.deliverAll();
   const refunded = sent().reduce((sum, { amount }) => sum + amount, 0);
@@ -142,10 +144,13 @@ test('operators search, refund and check over their interface; others see nothin
   });
   // The setting alone opens nothing: row level security looks at the role itself.
   expect(await run('purchases.search', '', byPayment, await h.newUser())).toMatchObject({ body: { purchases: [] } });
-  for (const wrong of [{ userId: 'x' }, { status: 'lost' }, { limit: '0' }, { before: '1' }] as Record<
-    string,
-    string
-  >[])
+  for (const wrong of [
+    { userId: 'x' },
+    { status: 'lost' },
+    { limit: '0' },
+    { before: '1' },
+    { paymentId: '\0' },
+  ] as Record<string, string>[])
     await expect(run('purchases.search', '', { query: new URLSearchParams(wrong) })).rejects.toMatchObject({
       code: 'protocol.invalid_body',
     });

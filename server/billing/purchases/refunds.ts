@@ -10,7 +10,7 @@ import {
   leaseRefund,
   listDueRefunds,
   type RefundRow,
-  sumUnsent,
+  sumRefunds,
   updateRefund,
 } from '../../../db/billing/purchases/refunds.ts';
 import type { Database } from '../../../db/client.ts';
@@ -66,7 +66,8 @@ export class Refunds {
           throw new AppError('billing.idempotency_conflict');
         return before.id;
       }
-      const left = purchase.amountMinor - purchase.refundedMinor - (await sumUnsent(tx, purchase.id));
+      const { unsentMinor, liveMinor } = await sumRefunds(tx, purchase.id);
+      const left = purchase.amountMinor - Math.max(purchase.refundedMinor + unsentMinor, liveMinor);
       const amountMinor = request.amountMinor ?? left;
       if (amountMinor > left || left <= 0)
         throw new AppError('billing.refund_too_large', { leftMinor: Math.max(0, left) });

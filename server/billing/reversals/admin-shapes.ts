@@ -1,6 +1,6 @@
 /** What operators send and get about reversals; the page takes its types from here. */
 import Type, { type Static } from 'typebox';
-import { Nullable, Storable, Timestamp, Uuid } from '../../../protocol/primitives.ts';
+import { Nullable, Timestamp, Uuid, Worded } from '../../../protocol/primitives.ts';
 
 export const ReasonCode = Type.Union([
   Type.Literal('duplicate'),
@@ -26,7 +26,7 @@ export const RequestReversal = Type.Object({
   reason: Type.String({
     minLength: 3,
     maxLength: 500,
-    pattern: Storable,
+    pattern: Worded,
     description: 'In words, for whoever decides and for auditors. Nothing about persons.',
   }),
 });

@@ -1,14 +1,14 @@
 /** What operators give away and take back: tickets and rights. Each call is entered in the operators' journal. */
 import Type, { type Static } from 'typebox';
 import type { Database } from '../../../db/client.ts';
-import { Uuid } from '../../../protocol/primitives.ts';
+import { Uuid, Worded } from '../../../protocol/primitives.ts';
 import { type AdminCall, adminReply } from '../../admin-call.ts';
 import { AppError } from '../../errors.ts';
 import type { ProductRegistry } from '../purchases/product.ts';
 import type { Entitlements } from './entitlements.ts';
 import type { Tickets } from './tickets.ts';
 
-const Reason = Type.String({ minLength: 3, maxLength: 200, pattern: '^[^\\u0000\\ud800-\\udfff]*$' });
+const Reason = Type.String({ minLength: 3, maxLength: 200, pattern: Worded });
 const GrantTickets = Type.Object({
   userId: Uuid,
   amount: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
