@@ -78,8 +78,9 @@ function drawHead(doc: Doc, statement: Statement): void {
   for (const [label, text] of facts) {
     const y = doc.y;
     doc.font('regular').fontSize(9).fillColor(ink.soft).text(label, MARGIN, y, { width: 110 });
-    doc.fillColor(ink.text).text(text, MARGIN + 115, y, { width: WIDTH - 115 });
-    doc.y = Math.max(doc.y, y + ROW);
+    // A name may be longer than a line: the next fact begins as far below it as below a short one.
+    doc.fillColor(ink.text).text(text, MARGIN + 115, y, { width: WIDTH - 115, lineGap: 3 });
+    doc.y = Math.max(doc.y + 3, y + ROW);
   }
   doc.moveDown(1);
 }
@@ -141,7 +142,7 @@ function columnsOf(doc: Doc, { lang, timeZone, currency }: Statement): Column[] 
   return [
     { title: words.date, width: 92, of: ({ atMs }) => localTime(atMs, timeZone) },
     { title: words.kind, width: 88, of: ({ kind }) => words.kinds[kind] },
-    { title: words.product, width: 133, of: (line) => shown(doc, productOf(line)) },
+    { title: words.product, width: 133, of: (line) => shown(doc, productOf(line, words.tokens)) },
     {
       title: words.sharePercent,
       width: 50,
@@ -159,11 +160,13 @@ function columnsOf(doc: Doc, { lang, timeZone, currency }: Statement): Column[] 
 }
 
 /** What was sold; of the purchase the end of its number, enough to find it by. */
-function productOf({ productType, productId, purchaseId, tokenAmount }: StatementLine): string {
-  if (tokenAmount !== null) return `${tokenAmount} tokens`;
+function productOf({ productType, productId, purchaseId, tokenAmount }: StatementLine, word: string): string {
+  if (tokenAmount !== null) return `${plainCount(tokenAmount)} ${word}`;
   const product = [productType, productId].filter((part) => part !== null).join(' ');
   return product || (purchaseId === null ? '' : `…${purchaseId.slice(-12)}`);
 }
+
+const plainCount = (count: number): string => new Intl.NumberFormat('en').format(count);
 
 function drawRow(
   doc: Doc,
