@@ -129,10 +129,20 @@ function frame(ja: boolean, title: string, body: string): string {
     : 'Offline test payment. No real money moves, no card is charged.';
   return `<!doctype html><html lang="${ja ? 'ja' : 'en'}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)} – offline test</title><style>
-:root{color-scheme:light dark;--line:#8884}body{font:1rem/1.5 system-ui,sans-serif;margin:0}
-.notice{background:#b45309;color:#fff;padding:.6rem 1rem;text-align:center;font-weight:600}
-main{max-width:30rem;margin:2rem auto;padding:0 1.25rem}ul{list-style:none;padding:0}li{display:flex;justify-content:space-between;gap:1rem;padding:.6rem 0;border-bottom:1px solid var(--line)}
-button{font:inherit;padding:.7rem 1rem;border-radius:.6rem;border:1px solid var(--line);background:none;color:inherit;cursor:pointer;margin:.3rem .3rem .3rem 0}
-button.main{background:#4f46e5;border-color:#4f46e5;color:#fff}.fault{color:#dc2626}h2{font-size:1rem;margin:1.5rem 0 0}</style></head>
-<body><p class="notice" role="note" style="margin:0">${notice}</p><main><h1>${escapeHtml(title)}</h1>${body}</main></body></html>`;
+${style}</style></head>
+<body><p class="notice" role="note">${notice}</p><main><h1>${escapeHtml(title)}</h1>${body}</main></body></html>`;
 }
+
+/** Plainly another place than the server that is tried: a provider's page, and never to be mistaken for a real one. */
+const style = `
+:root{color-scheme:light dark;--ground:#f4f4f6;--paper:#fff;--ink:#1b1b25;--soft:#5c5c6b;--line:#dcdce3;--main:#4f46e5}
+@media(prefers-color-scheme:dark){:root{--ground:#101016;--paper:#1a1a22;--ink:#ececf2;--soft:#a8a8b6;--line:#34343f}}
+body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.5 "Inter","Hiragino Sans","Noto Sans JP","Noto Sans CJK JP",system-ui,sans-serif}
+.notice{margin:0;padding:.7rem 1rem;background:#92400e;color:#fff;text-align:center;font-weight:600}
+main{box-sizing:border-box;width:min(30rem,100vw - 2rem);margin:2.5rem auto;padding:1.8rem;border:1px solid var(--line);border-radius:1rem;background:var(--paper)}
+h1{margin:0 0 .8rem;font-size:1.45rem;line-height:1.3}h2{margin:1.8rem 0 .2rem;color:var(--soft);font-size:.9rem;font-weight:600}p{color:var(--soft);overflow-wrap:anywhere}
+ul{list-style:none;margin:0;padding:0}li{display:flex;align-items:center;justify-content:space-between;gap:1rem;min-height:2.6rem;padding:.4rem 0;border-bottom:1px solid var(--line)}
+li b,.total b{font-variant-numeric:tabular-nums;white-space:nowrap}.total{display:flex;justify-content:space-between;margin:1rem 0 1.4rem;color:inherit;font-size:1.15rem;font-weight:600}
+form{display:grid;gap:.6rem}form>ul,form>h2{margin-bottom:0}button{padding:.75rem 1rem;border:1px solid var(--line);border-radius:.7rem;background:none;color:inherit;font:inherit;font-weight:500;cursor:pointer}
+li button{flex:none;padding:.4rem .8rem;font-size:.9rem}button.main{border-color:var(--main);background:var(--main);color:#fff}button:focus-visible{outline:3px solid var(--main);outline-offset:2px}
+.fault{margin:0 0 1rem;padding:.6rem .8rem;border-radius:.6rem;background:#fee2e2;color:#991b1b}`;
