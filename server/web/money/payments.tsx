@@ -112,13 +112,18 @@ export function PaymentMethods() {
   );
 }
 
+const brandNames: Readonly<Record<string, string>> = { amex: 'American Express', jcb: 'JCB', unionpay: 'UnionPay' };
+/** As the brand writes itself; the provider writes it in lower case. */
+const brandName = (brand: string): string =>
+  brandNames[brand] ?? brand.charAt(0).toUpperCase() + brand.slice(1).replaceAll('_', ' ');
+
 function MethodRow({ method }: { method: PaymentMethod }) {
   const { brand, type, last4, expMonth, expYear, isDefault } = method;
   return (
     <li class="row">
       <span class="row-words">
         <strong>
-          {brand ?? type}
+          {brandName(brand ?? type)}
           {last4 !== null && ` •••• ${last4}`}
         </strong>
         {expMonth !== null && expYear !== null && (

@@ -48,7 +48,8 @@ let wish: { of: string; requestKey: string } | undefined;
 
 /** Leaves for the page of the payment provider. @throws TsumugiError */
 export async function buy(type: string, id: string, quantity = 1): Promise<void> {
-  const of = `${type} ${id} ${quantity}`;
+  // In another language it is another checkout: its page speaks the one it was begun in.
+  const of = `${type} ${id} ${quantity} ${lang.value}`;
   if (wish?.of !== of) wish = { of, requestKey: randomId() };
   const checkout = await client().request('billing.checkout', {
     type,

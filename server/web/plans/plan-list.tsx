@@ -15,7 +15,7 @@ export function PlanList() {
   return (
     <LoadedPanel title={t('plan.choose')} what={plans}>
       {(list) => (
-        <ul class="offers">
+        <ul class="offers plans">
           {list.map((plan) => (
             <PlanOffer key={plan.planId} plan={plan} />
           ))}
@@ -27,14 +27,11 @@ export function PlanList() {
 
 function PlanOffer({ plan }: { plan: Plan }) {
   const name = plan.name[lang.value];
-  const price = formatMoney(plan.amountMinor, plan.currency);
   return (
     <li class={plan.current ? 'offer offer-current' : 'offer'}>
       <strong dir="auto">{name}</strong>
       <span class="offer-price">
-        {plan.amountMinor === 0
-          ? t('plan.free')
-          : t(plan.interval === 'year' ? 'plan.perYear' : 'plan.perMonth', { price })}
+        <Price plan={plan} />
       </span>
       <ul class="offer-note">
         <li>{t('plan.grants', { count: formatNumber(plan.monthlyTokens) })}</li>
@@ -47,6 +44,25 @@ function PlanOffer({ plan }: { plan: Plan }) {
       </ul>
       {plan.current ? <span class="chip chip-good">{t('plan.current')}</span> : <Choose plan={plan} name={name} />}
     </li>
+  );
+}
+
+/** Less than what the account is on: not what is put forward. */
+function isLess({ amountMinor }: Plan): boolean {
+  const own = plans.value?.find(({ current }) => current);
+  return own !== undefined && amountMinor < own.amountMinor;
+}
+
+/** The amount large, what it is for beside it. */
+function Price({ plan }: { plan: Plan }) {
+  if (plan.amountMinor === 0) return <>{t('plan.free')}</>;
+  const [before, after] = t(plan.interval === 'year' ? 'plan.perYear' : 'plan.perMonth', { price: '|' }).split('|');
+  return (
+    <>
+      {before && <small>{before}</small>}
+      {formatMoney(plan.amountMinor, plan.currency)}
+      {after && <small>{after}</small>}
+    </>
   );
 }
 
@@ -73,7 +89,7 @@ function Choose({ plan, name }: { plan: Plan; name: string }) {
     <>
       <button
         type="button"
-        class="button primary small"
+        class={isLess(plan) ? 'button small' : 'button primary small'}
         aria-label={t('plan.takeNamed', { name })}
         aria-busy={busy.value}
         disabled={busy.value}

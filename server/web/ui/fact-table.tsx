@@ -1,7 +1,8 @@
 /** A table of facts that scrolls by itself where the screen is narrow. The first column names the row. */
 import type { ComponentChildren } from 'preact';
 
-export type Column<T> = { title: string; cell: (row: T) => ComponentChildren };
+/** @param kind `whole`: a number, an id, a moment, never broken; `text`: words, read from the start. Default: `whole`. */
+export type Column<T> = { title: string; kind?: 'whole' | 'text'; cell: (row: T) => ComponentChildren };
 
 type FactTableProps<T> = {
   caption: string;
@@ -18,8 +19,8 @@ export function FactTable<T>({ caption, columns, rows, keyOf }: FactTableProps<T
         <caption class="sr-only">{caption}</caption>
         <thead>
           <tr>
-            {columns.map(({ title }) => (
-              <th key={title} scope="col">
+            {columns.map(({ title, kind }) => (
+              <th key={title} scope="col" class={classOf(kind)}>
                 {title}
               </th>
             ))}
@@ -28,13 +29,15 @@ export function FactTable<T>({ caption, columns, rows, keyOf }: FactTableProps<T
         <tbody>
           {rows.map((row) => (
             <tr key={keyOf(row)}>
-              {columns.map(({ title, cell }, i) =>
+              {columns.map(({ title, kind, cell }, i) =>
                 i === 0 ? (
-                  <th key={title} scope="row">
+                  <th key={title} scope="row" class={classOf(kind)}>
                     {cell(row)}
                   </th>
                 ) : (
-                  <td key={title}>{cell(row)}</td>
+                  <td key={title} class={classOf(kind)}>
+                    {cell(row)}
+                  </td>
                 ),
               )}
             </tr>
@@ -44,3 +47,5 @@ export function FactTable<T>({ caption, columns, rows, keyOf }: FactTableProps<T
     </section>
   );
 }
+
+const classOf = (kind: 'whole' | 'text' = 'whole'): string => `cell-${kind}`;

@@ -7,6 +7,7 @@ const height = 120;
 const step = 14;
 
 export function DayChart({ days }: { days: readonly DayBar[] }) {
+  const used = days.some((day) => day.tokensIn + day.tokensOut > 0);
   const top = Math.max(1, ...days.map((day) => day.tokensIn + day.tokensOut));
   const scale = (tokens: number): number => (tokens / top) * (height - 6);
   const width = days.length * step;
@@ -16,7 +17,7 @@ export function DayChart({ days }: { days: readonly DayBar[] }) {
         viewBox={`0 0 ${width} ${height + 2}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={t('usage.chartLabel', { days: days.length, top: formatNumber(top) })}
+        aria-label={t('usage.chartLabel', { days: days.length, top: formatNumber(used ? top : 0) })}
       >
         <line class="chart-base" x1="0" x2={width} y1={height} y2={height} />
         {days.map((day, i) => {
@@ -40,7 +41,8 @@ export function DayChart({ days }: { days: readonly DayBar[] }) {
         <span class="chart-legend">
           <i class="part-dot chart-out" />
           {t('usage.tokensOut')} <i class="part-dot chart-in" />
-          {t('usage.tokensIn')} · {t('usage.most', { top: formatCompact(top) })}
+          {t('usage.tokensIn')}
+          {used && ` · ${t('usage.most', { top: formatCompact(top) })}`}
         </span>
         <span>{formatDay(days.at(-1)?.day ?? '')}</span>
       </figcaption>

@@ -42,9 +42,9 @@ export function Entries() {
             keyOf={(row) => row.entryId}
             columns={[
               { title: t('ledger.place'), cell: (row) => `${row.shard} · ${row.seq}` },
-              { title: t('ledger.purpose'), cell: (row) => purposeText(row.purpose) },
-              { title: t('ledger.from'), cell: (row) => shortId(row.fromAccount) },
-              { title: t('ledger.to'), cell: (row) => shortId(row.toAccount) },
+              { title: t('ledger.purpose'), kind: 'text', cell: (row) => purposeText(row.purpose) },
+              { title: t('ledger.from'), kind: 'text', cell: (row) => shortId(row.fromAccount) },
+              { title: t('ledger.to'), kind: 'text', cell: (row) => shortId(row.toAccount) },
               { title: t('ledger.amount'), cell: (row) => formatNumber(row.tokenAmount) },
               { title: t('ledger.at'), cell: (row) => formatDateTime(row.createdAt) },
               {
