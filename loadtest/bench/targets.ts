@@ -84,16 +84,22 @@ export async function startRelays(model: Model): Promise<Target[]> {
 }
 
 /** What makes a server of a run differ from one that a user starts. */
-export type Variant = { name?: string; env?: Readonly<Record<string, string>>; args?: readonly string[] };
+export type Variant = {
+  name?: string;
+  env?: Readonly<Record<string, string>>;
+  args?: readonly string[];
+  /** Where its data folder is made; the temporary folder otherwise. */
+  dataIn?: string;
+};
 
 /** The server as a user starts it, in a data folder of its own that is removed afterwards. */
 export async function startServer(
   model: Model,
   options: BenchOptions,
-  { name = 'tsumugi', env: more = {}, args = [] }: Variant = {},
+  { name = 'tsumugi', env: more = {}, args = [], dataIn = tmpdir() }: Variant = {},
 ): Promise<Target & { stop(): Promise<void> }> {
   const port = await freePort();
-  const dataDir = mkdtempSync(join(tmpdir(), 'tsumugi-bench-'));
+  const dataDir = mkdtempSync(join(dataIn, 'tsumugi-bench-'));
   const env = {
     PORT: String(port),
     TSUMUGI_DATA_DIR: dataDir,

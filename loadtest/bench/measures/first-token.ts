@@ -1,16 +1,24 @@
-/** (2) Time to the first token that the server adds, from pairs of asks made at nearly the same moment under the same load. */
+/**
+ * (2) Time to the first token that the server adds, from pairs of asks made at nearly the same moment under the same load. Its first
+ * words are committed before they are shown, so the disk's own time is measured beside it, and the same server with its data in
+ * memory, where a flush takes no time.
+ */
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pair } from '../client/group.ts';
+import { DiskProbe } from '../disk.ts';
 import type { BenchOptions } from '../options.ts';
 import type { Row } from '../report.ts';
 import { percentile } from '../statistics.ts';
-import type { Client, Model, Target } from '../targets.ts';
+import { type Client, type Model, startServer, type Target } from '../targets.ts';
 import { answerMs, closeLoad, openLoad } from './load.ts';
 
 const levels = [1, 100, 500] as const;
 /** Where the targets hold, and where a bare relay is measured, too. */
 export const judgedLevel = 100;
 const targetsMs = { p50: 2, p99: 10 } as const;
+/** A file system in memory, on Linux. */
+const memoryFolder = '/dev/shm';
 
 export type FirstTokenResult = { rows: Row[]; problems: string[]; details: Record<string, unknown> };
 
@@ -24,13 +32,36 @@ export async function measureFirstToken(
   const result: FirstTokenResult = { rows: [], problems: [], details: {} };
   for (const streams of options.quick ? levels.slice(0, 2) : levels) {
     for (const target of streams === judgedLevel && !options.quick ? [own, ...bare] : [own]) {
-      const pairs = await measurePairs(client, model, target, streams, options.windowS * 2, result.problems);
       const judged = streams === judgedLevel && target === own;
+      const disk = judged ? DiskProbe.start() : undefined;
+      const pairs = await measurePairs(client, model, target, streams, options.windowS * 2, result.problems);
       result.rows.push(...firstTokenRows(`${streams} streams, ${target.name}`, pairs, judged));
       result.details[`first token, ${streams} streams, ${target.name}`] = summary(pairs);
+      if (disk !== undefined) result.rows.push(...diskRows(await disk.stop()));
     }
   }
+  if (existsSync(memoryFolder)) await measureInMemory(client, model, options, result);
   return result;
+}
+
+async function measureInMemory(client: Client, model: Model, options: BenchOptions, result: FirstTokenResult) {
+  const name = 'tsumugi, data in memory';
+  const server = await startServer(model, options, { name, dataIn: memoryFolder });
+  try {
+    const pairs = await measurePairs(client, model, server, judgedLevel, options.windowS * 2, result.problems);
+    result.rows.push(...firstTokenRows(`${judgedLevel} streams, ${name}`, pairs, false));
+    result.details[`first token, ${judgedLevel} streams, ${name}`] = summary(pairs);
+  } finally {
+    await server.stop();
+  }
+}
+
+function diskRows(flushesMs: readonly number[]): Row[] {
+  return ([0.5, 0.99] as const).map((p) => ({
+    measure: `one flush of a page to this disk meanwhile, p${p * 100}`,
+    value: percentile(flushesMs, p),
+    unit: 'ms',
+  }));
 }
 
 export async function measurePairs(
