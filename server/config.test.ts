@@ -23,7 +23,7 @@ describe('values', () => {
       host: '127.0.0.1',
       dataDir: '.tsumugi',
       modelSource: 'persona',
-      rollUpMs: 30,
+      rollUpMs: 40,
       tls: false,
       warnings: [],
     });

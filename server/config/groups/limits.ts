@@ -104,7 +104,7 @@ export const limits = {
     'ROLL_UP_MS',
     { min: 10, max: 100 },
     {
-      default: 30,
+      default: 40,
       says: 'How long tokens are gathered before they are stored and sent together; the first is sent at once.',
     },
   ),
