@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { findAvatar } from '../avatars/store.ts';
 import { t } from '../i18n/translate.ts';
 import { Icon } from '../ui/icons.tsx';
-import { BrokenAnswer, OutgoingMessage } from './message-states.tsx';
+import { BrokenAnswer, OutgoingMessage, Unanswered } from './message-states.tsx';
 import { MessageView } from './message-view.tsx';
 import { Opening } from './opening.tsx';
 import type { ChatStore } from './store.ts';
@@ -56,6 +56,7 @@ export function MessageList({ chat, onTrace }: { chat: ChatStore; onTrace: (gene
           {chat.running.value !== undefined && (
             <StreamingMessage key={chat.running.value.generationId} chat={chat} avatar={avatar} />
           )}
+          {chat.unanswered.value !== undefined && <Unanswered chat={chat} messageId={chat.unanswered.value} />}
           {chat.broken.value !== undefined && <BrokenAnswer chat={chat} broken={chat.broken.value} />}
         </div>
       </div>
@@ -72,6 +73,7 @@ export function MessageList({ chat, onTrace }: { chat: ChatStore; onTrace: (gene
 function useScroll(chat: ChatStore, scroller: { readonly current: HTMLDivElement | null }) {
   const atEnd = useSignal(true);
   /** The first message and the height when it was drawn: a new first message means that older ones came in above. */
+  const observedHeight = useRef(0);
   const drawn = useRef<{ first: string | undefined; height: number }>({ first: undefined, height: 0 });
 
   const toEnd = (smooth: boolean) => {
@@ -84,7 +86,9 @@ function useScroll(chat: ChatStore, scroller: { readonly current: HTMLDivElement
   const onScroll = () => {
     const element = scroller.current;
     if (element === null) return;
-    atEnd.value = element.scrollHeight - element.scrollTop - element.clientHeight < nearEndPx;
+    // What grew since the observer looked last is not what anybody has scrolled away from: it follows in this very frame.
+    const grown = atEnd.peek() ? Math.max(0, element.scrollHeight - observedHeight.current) : 0;
+    atEnd.value = element.scrollHeight - element.scrollTop - element.clientHeight - grown < nearEndPx;
     if (element.scrollTop < loadOlderWithinPx && chat.hasOlder.value && !chat.loadingOlder.value) void chat.loadOlder();
   };
 
@@ -108,6 +112,7 @@ function useScroll(chat: ChatStore, scroller: { readonly current: HTMLDivElement
     if (element === null || !thread) return;
     // Whatever makes the thread grow (text, code, a window made narrower), who was at the end stays there.
     const observer = new ResizeObserver(() => {
+      observedHeight.current = element.scrollHeight;
       if (atEnd.peek()) toEnd(false);
     });
     observer.observe(thread);

@@ -33,6 +33,18 @@ export function OutgoingMessage({ chat, outgoing }: { chat: ChatStore; outgoing:
   );
 }
 
+/** After a reload nobody knows any more why, but an answer can still be asked for. */
+export function Unanswered({ chat, messageId }: { chat: ChatStore; messageId: string }) {
+  return (
+    <div class="message-problem answer-problem answer-missing">
+      <span>{t('chat.unanswered')}</span>
+      <button type="button" class="button quiet small" onClick={() => void chat.regenerate(messageId)}>
+        {t('chat.answerNow')}
+      </button>
+    </div>
+  );
+}
+
 export function BrokenAnswer({ chat, broken }: { chat: ChatStore; broken: Broken }) {
   return (
     <div class="message-problem answer-problem" role="alert">

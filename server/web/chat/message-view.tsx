@@ -99,7 +99,11 @@ function Answer({ chat, message, avatar, last, onTrace }: MessageProps) {
           )}
           <Swipes chat={chat} message={message} />
           {last && message.usage !== null && (
-            <span class="token-count">{t('chat.tokens', { count: formatNumber(message.usage.tokensOut) })}</span>
+            <span class="token-count">
+              {message.usage.tokensOut === 1
+                ? t('chat.oneToken')
+                : t('chat.tokens', { count: formatNumber(message.usage.tokensOut) })}
+            </span>
           )}
         </footer>
       </div>

@@ -52,6 +52,12 @@ export class ChatStore {
   );
   /** An answer is being written or a message is on its way, as far as anybody can see. */
   readonly writing = computed(() => this.running.value !== undefined || this.outgoing.value !== undefined);
+  /** The person's last message, where nothing was answered to it: the answer failed, was stopped at once or had no text. */
+  readonly unanswered = computed(() => {
+    const last = this.messages.value.at(-1);
+    const isOpen = this.busy.value || this.writing.value || this.broken.value !== undefined;
+    return isOpen || last?.role !== 'user' ? undefined : last.messageId;
+  });
   readonly empty = computed(
     () => this.messages.value.length === 0 && this.outgoing.value === undefined && this.running.value === undefined,
   );

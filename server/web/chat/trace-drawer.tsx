@@ -72,11 +72,10 @@ function TokenBar({ trace }: { trace: Trace }) {
     }))
     .filter((each) => each.tokens > 0);
   let x = 0;
-  const total = Math.max(
-    1,
-    trace.tokensTotal,
-    sums.reduce((sum, each) => sum + each.tokens, 0),
-  );
+  const inParts = sums.reduce((sum, each) => sum + each.tokens, 0);
+  const total = Math.max(1, trace.tokensTotal, inParts);
+  // Headings, separators and roles: what the parts do not say of themselves, so that the sum is the sum.
+  const frame = total - inParts;
   return (
     <div class="token-bar">
       <svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
@@ -96,6 +95,12 @@ function TokenBar({ trace }: { trace: Trace }) {
             {t(partNames[kind])} <b>{formatNumber(tokens)}</b>
           </li>
         ))}
+        {frame > 0 && (
+          <li>
+            <span class="part-dot part-frame" />
+            {t('trace.frame')} <b>{formatNumber(frame)}</b>
+          </li>
+        )}
       </ul>
       <p class="field-hint">
         {t('trace.sum', {
