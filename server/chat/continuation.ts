@@ -3,12 +3,13 @@
  * the beginning of the answer. Undefined where the prompt cannot be put together again.
  */
 
+import { findConversation } from '../../db/chat/conversations.ts';
 import { findTexts } from '../../db/chat/messages.ts';
 import type { GenerationRow } from '../../db/chat/rows.ts';
 import type { Database } from '../../db/client.ts';
 import type { ChatRequest, ChatTurn } from '../llm/model.ts';
 import type { MemoryAccess, Partners } from './needs.ts';
-import type { StoredPart, StoredTrace } from './prompt.ts';
+import { type StoredPart, type StoredTrace, toMessages } from './prompt.ts';
 
 type Parts = { db: Database; partners: Partners; memory: Pick<MemoryAccess, 'findTexts'> };
 
@@ -27,7 +28,10 @@ export class Continuation {
     if (left <= 0 || avatar === undefined) return undefined;
     const of = (kind: StoredPart['part']) => trace.parts.filter((part) => part.part === kind);
     const turnIds = of('turn').flatMap((part) => part.messageId ?? []);
-    const texts = await db.asService((tx) => findTexts(tx, row.conversationId, turnIds));
+    const [conversation, texts] = await db.asService((tx) =>
+      Promise.all([findConversation(tx, row.conversationId), findTexts(tx, row.conversationId, turnIds)]),
+    );
+    if (conversation === undefined) return undefined;
     const memories = await memory.findTexts(
       row.userId,
       of('memory').flatMap((part) => part.memoryId ?? []),
@@ -37,15 +41,12 @@ export class Continuation {
       return content === undefined ? undefined : { role: part.role, content };
     });
     if (turns.length === 0 || turns.includes(undefined)) return undefined;
-    const system = [avatar.systemPrompt, avatar.safetyRules, ...memories.values()]
-      .filter((block) => block !== '')
-      .join('\n\n');
+    const dialogue = turns.filter((turn) => turn !== undefined);
     const { temperature, topP, seed, stop } = avatar.params;
     return {
       model: row.model,
       messages: [
-        { role: 'system', content: system },
-        ...turns.filter((turn) => turn !== undefined),
+        ...toMessages(avatar, conversation.lang, [...memories.values()], dialogue),
         ...(soFar === '' ? [] : [{ role: 'assistant' as const, content: soFar }]),
       ],
       maxOutputTokens: left,

@@ -1,25 +1,15 @@
 /** Commands of the domain chat: body in, service, reply out. */
+import type { UpType } from '../../protocol/up.ts';
 import type { Handlers } from '../handlers.ts';
 import type { ChatService } from './service.ts';
 import type { TraceReader } from './trace.ts';
 import type { Turns } from './turns.ts';
 
-type ChatType =
-  | 'chat.open'
-  | 'chat.list_conversations'
-  | 'chat.delete_conversation'
-  | 'chat.send'
-  | 'chat.attach'
-  | 'chat.detach'
-  | 'chat.stop'
-  | 'chat.regenerate'
-  | 'chat.edit'
-  | 'chat.select'
-  | 'chat.history'
-  | 'chat.trace'
-  | 'chat.typing';
-
-export function chatFrames(chat: ChatService, turns: Turns, traces: TraceReader): Handlers<ChatType> {
+export function chatFrames(
+  chat: ChatService,
+  turns: Turns,
+  traces: TraceReader,
+): Handlers<Extract<UpType, `chat.${string}`>> {
   return {
     'chat.open': (caller, body) => chat.open(caller, body),
     'chat.list_conversations': (caller, body) => chat.list(caller, body),

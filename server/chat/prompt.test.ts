@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { encode } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, it } from 'vitest';
 import type { PartnerAvatar } from './needs.ts';
 import { assemblePrompt, type PromptInput, promptBound, systemText } from './prompt.ts';
@@ -60,6 +61,34 @@ describe('assemblePrompt', () => {
     );
     expect(trace.parts.filter((part) => part.part === 'turn').map((part) => part.messageId)).toEqual(['big', 'q']);
     expect(trace.left).toEqual([{ part: 'turn', count: 2, tokens: 2, why: expect.any(String) }]);
+  });
+
+  it('joins neighbours of one role, as they stand behind an answer that failed', () => {
+    const { messages, trace } = assemblePrompt(input({ turns: [turn('q', 7), turn('unanswered', 4)] }));
+    expect(messages.map(({ role }) => role)).toEqual(['system', 'user']);
+    expect(messages[1]?.content).toBe('text of unanswered\n\ntext of q');
+    expect(trace.parts.filter((part) => part.part === 'turn')).toHaveLength(2);
+  });
+
+  it('keeps room for the dialogue where the avatar asks for answers as long as the context', () => {
+    const turns = [turn('q', 7), turn('a0', 500, 'ai'), turn('q0', 400)];
+    const { trace, maxOutputTokens } = assemblePrompt(input({ turns, maxOutputTokens: 32_000 }));
+    expect(trace.parts.filter((part) => part.part === 'turn')).toHaveLength(3);
+    // What the dialogue does not need is the answer's.
+    expect(maxOutputTokens).toBeGreaterThan(2_800);
+    expect(trace.tokensTotal + maxOutputTokens).toBeLessThanOrEqual(4_000);
+  });
+
+  it.each(['en', 'ja'] as const)('counts what is put around the parts, in %s, nearly as a tokenizer does', (lang) => {
+    const texts =
+      lang === 'en' ? ['I have a cat.', 'I live in Lisbon.'] : ['猫を飼っています。', '京都に住んでいます。'];
+    const count = (text: string) => encode(text).length;
+    const memories = texts.map((text, index) => ({ ...memory(`m${index}`, count(text)), text }));
+    const question = { ...turn('q', count('Hello again')), text: 'Hello again' };
+    const counted = { systemTokens: count(systemText(avatar, lang)), safetyTokens: count(avatar.safetyRules) };
+    const { messages, trace } = assemblePrompt(input({ lang, memories, turns: [question], ...counted }));
+    const sent = messages.reduce((sum, { content }) => sum + count(content) + 4, 3);
+    expect(Math.abs(trace.tokensTotal - sent)).toBeLessThanOrEqual(3);
   });
 
   it('leaves out a memory that stands in the dialogue anyway', () => {

@@ -11,6 +11,8 @@ import type { PartnerAvatar, RetrievedMemory } from './needs.ts';
 
 /** Tokens that the wire format of a chat adds to every message (role and separators). */
 const MESSAGE_OVERHEAD = 4;
+/** What it adds once, for the answer to begin. */
+const REPLY_OVERHEAD = 3;
 /** No answer is worth starting with less room than this. */
 export const LEAST_OUTPUT_TOKENS = 16;
 
@@ -56,34 +58,52 @@ export type AssembledPrompt = { messages: ChatTurn[]; trace: StoredTrace; maxOut
 export function assemblePrompt(input: PromptInput): AssembledPrompt {
   const [newest, ...older] = input.turns;
   if (newest === undefined) throw new Error('a prompt needs the message that is answered');
-  const system = systemText(input.avatar, input.lang);
   const fixed = input.systemTokens + input.safetyTokens + newest.tokenCount + 2 * MESSAGE_OVERHEAD + FRAME_TOKENS;
   const room = input.contextLimit - fixed;
   if (room < LEAST_OUTPUT_TOKENS) {
     throw new AppError('chat.prompt_too_long', { contextLimit: input.contextLimit, promptTokens: fixed });
   }
-  const maxOutputTokens = Math.min(input.maxOutputTokens, room);
-  let free = room - maxOutputTokens;
+  const wanted = Math.min(input.maxOutputTokens, room);
+  // An avatar that asks for very long answers shall not forget the dialogue for them: half of the room is kept for that.
+  let free = room - Math.min(wanted, Math.max(LEAST_OUTPUT_TOKENS, Math.ceil(room / 2)));
 
   const memories = takeWithin(
     withoutTurns(input.memories, input.turns),
-    (memory) => memory.tokens + 1,
-    Math.min(free, input.memoryTokens),
+    (memory) => memory.tokens + BULLET_TOKENS,
+    Math.min(free, input.memoryTokens) - headingTokens(input.lang),
   );
   free -= memories.used;
   const history = takeWithin(older, (turn) => turn.tokenCount + MESSAGE_OVERHEAD, Math.min(free, input.historyTokens));
   const turns = [newest, ...history.taken].reverse();
+  const maxOutputTokens = Math.min(wanted, room - memories.used - history.used);
 
   const trace = toTrace(input, memories, history, turns, maxOutputTokens);
-  const blocks = [system, input.avatar.safetyRules, memoryText(memories.taken, input.lang)].filter(
-    (block) => block !== '',
-  );
-  const messages: ChatTurn[] = [
-    { role: 'system', content: blocks.join('\n\n') },
-    ...turns.map((turn): ChatTurn => ({ role: turn.role === 'user' ? 'user' : 'assistant', content: turn.text })),
-  ];
-  return { messages, trace, maxOutputTokens };
+  const remembered = memories.taken.map((memory) => memory.text);
+  const dialogue = turns.map((turn): ChatTurn => ({ role: roleOf(turn), content: turn.text }));
+  return { messages: toMessages(input.avatar, input.lang, remembered, dialogue), trace, maxOutputTokens };
 }
+
+/**
+ * Everything as the model gets it. Neighbours of one role are joined: behind an answer that failed stand two messages of the person,
+ * and models whose templates want the roles to alternate refuse those.
+ */
+export function toMessages(
+  avatar: Pick<PartnerAvatar, 'name' | 'systemPrompt' | 'safetyRules'>,
+  lang: 'en' | 'ja',
+  memories: readonly string[],
+  dialogue: readonly ChatTurn[],
+): ChatTurn[] {
+  const blocks = [systemText(avatar, lang), avatar.safetyRules, memoryText(memories, lang)];
+  const messages: ChatTurn[] = [{ role: 'system', content: blocks.filter((block) => block !== '').join('\n\n') }];
+  for (const { role, content } of dialogue) {
+    const last = messages.at(-1);
+    if (last?.role === role) last.content += `\n\n${content}`;
+    else messages.push({ role, content });
+  }
+  return messages;
+}
+
+const roleOf = (turn: TurnRow): 'user' | 'assistant' => (turn.role === 'user' ? 'user' : 'assistant');
 
 /**
  * No prompt that is made of these has more tokens, whatever is remembered for it: known before anything is counted or retrieved.
@@ -97,7 +117,8 @@ export function promptBound(
   },
 ): number {
   const history = sum(input.turns.map((turn) => turn.tokenCount + MESSAGE_OVERHEAD));
-  const dialogue = Buffer.byteLength(input.text) + Math.min(history, input.historyTokens) + 2 * MESSAGE_OVERHEAD;
+  const frame = 2 * MESSAGE_OVERHEAD + REPLY_OVERHEAD + SEPARATOR_TOKENS;
+  const dialogue = Buffer.byteLength(input.text) + Math.min(history, input.historyTokens) + frame;
   return Math.min(input.contextLimit, input.systemTokens + input.safetyTokens + input.memoryTokens + dialogue);
 }
 
@@ -109,7 +130,14 @@ export function systemText(avatar: Pick<PartnerAvatar, 'name' | 'systemPrompt'>,
   return [...(named ? [] : [name]), avatar.systemPrompt, language].join('\n');
 }
 
-/** Room for the name, the language line and the heading of the memories. */
+/** The heading of the memories, and what stands before each of them: a line break mostly melts into the full stop before it. */
+const HEADING_TOKENS = { en: 11, ja: 16 };
+const BULLET_TOKENS = 1;
+/** Parts the blocks of the system message. */
+const SEPARATOR_TOKENS = 1;
+/** Part of what memories may take. */
+const headingTokens = (lang: 'en' | 'ja') => HEADING_TOKENS[lang] + SEPARATOR_TOKENS;
+/** Room for the heading, for what parts the blocks and for what the wire format adds. */
 const FRAME_TOKENS = 48;
 
 type Fitted<T> = { taken: T[]; left: T[]; used: number };
@@ -133,13 +161,13 @@ function withoutTurns<T extends RetrievedMemory>(memories: readonly T[], turns: 
   return memories.filter(({ source }) => source.messageId === undefined || !inDialogue.has(source.messageId));
 }
 
-function memoryText(memories: readonly RetrievedMemory[], lang: 'en' | 'ja'): string {
+function memoryText(memories: readonly string[], lang: 'en' | 'ja'): string {
   if (memories.length === 0) return '';
   const heading =
     lang === 'ja'
       ? '覚えていること（必要なときだけ自然に触れる）:'
       : 'What you remember (mention it only where it fits):';
-  return [heading, ...memories.map((memory) => `- ${memory.text.replaceAll('\n', ' ')}`)].join('\n');
+  return [heading, ...memories.map((text) => `- ${text.replaceAll('\n', ' ')}`)].join('\n');
 }
 
 function toTrace(
@@ -183,13 +211,17 @@ function toTrace(
     const why = turn === turns.at(-1) ? 'answered_message' : 'recent_turn';
     parts.push({
       part: 'turn',
-      role: turn.role === 'user' ? 'user' : 'assistant',
+      role: roleOf(turn),
       tokens: turn.tokenCount,
       why,
       messageId: turn.id,
     });
   }
-  const tokensTotal = parts.reduce((sum, part) => sum + part.tokens, 0) + MESSAGE_OVERHEAD * (turns.length + 1);
+  const count = memories.taken.length;
+  const memoryFrame = count === 0 ? 0 : headingTokens(input.lang) + BULLET_TOKENS * count;
+  const frame =
+    MESSAGE_OVERHEAD * (turns.length + 1) + REPLY_OVERHEAD + (safetyRules === '' ? 0 : SEPARATOR_TOKENS) + memoryFrame;
+  const tokensTotal = sum(parts.map((part) => part.tokens)) + frame;
   const left: StoredTrace['left'] = [];
   const note = (part: string, count: number, tokens: number, why: TraceWhy) => left.push({ part, count, tokens, why });
   if (history.left.length > 0)
