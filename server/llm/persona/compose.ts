@@ -164,6 +164,6 @@ function fixedPart(line: string): string {
 }
 
 function trimMemory(memory: string): string {
-  const short = memory.length <= 90 ? memory : `${memory.slice(0, 88).toWellFormed()}…`;
+  const short = memory.length <= 120 ? memory : `${memory.slice(0, 118).toWellFormed()}…`;
   return short.replace(/[。.！!「」“”]+$/u, '').replace(/[「」“”]/g, '');
 }
