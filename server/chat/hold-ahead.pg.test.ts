@@ -9,6 +9,8 @@ import type { Reader } from './testing/reader.ts';
 
 const GRANT = 100_000;
 const MAX_OUTPUT = 300;
+/** In front of a question: the answer takes all that it may, so that it runs while the test does what it has to. */
+const LONG = `[[fault huge:${MAX_OUTPUT}]]`;
 const MEMORY = 300;
 let bench: Bench;
 let owner: postgres.Sql;
@@ -154,7 +156,9 @@ describe('a warm turn', () => {
 });
 
 it('asks the model for one of many messages that come at once', async () => {
-  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, (_, at) => send({ text: `Message ${at}` })));
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, at) => send({ text: `${LONG} Message ${at}` })),
+  );
   const begun = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value.generationId] : []));
   expect(begun).toHaveLength(1);
   // What is asked for a turn that another one overtakes is paid for by nobody.
@@ -235,7 +239,7 @@ describe('what was held ahead is given back', () => {
 it('settles an answer that was held for ahead, though its gateway is gone', async () => {
   const dying = new TestEngine(bench, 'dying', { maxOutputTokens: MAX_OUTPUT, memoryTokens: MEMORY });
   tellWhatIsKnown(dying);
-  const { generationId } = await send({ text: 'Tell me much.' }, dying, dying.connect(userId));
+  const { generationId } = await send({ text: `${LONG} Tell me much.` }, dying, dying.connect(userId));
   const held = (await account())?.held ?? 0;
   expect(held).toBeGreaterThan((await promptTokens(generationId)) + MAX_OUTPUT);
   await dying.endLease();

@@ -105,7 +105,8 @@ export class CompletionService {
     const fault = readFault(
       Array.isArray(header) ? header[0] : header,
       asked.model,
-      asked.messages.at(-1)?.content ?? '',
+      // An unanswered message stands in front of the one that is asked now; its fault was played already.
+      asked.messages.at(-1)?.content.split('\n\n').at(-1) ?? '',
     );
     if (fault === undefined || !(fault.name.endsWith('-once') || fault.name === 'reset-before-first')) return fault;
     // Once for each dialogue: the retry of the same request succeeds.

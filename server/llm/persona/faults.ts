@@ -1,6 +1,7 @@
 /**
  * Failures on demand, so that tests meet a real server that misbehaves. Only heard when the server was started with `faults`.
- * `name:number`, in the header `x-persona-fault`, behind `!` in the model's name, or as `[[fault name:number]]` in the text.
+ * `name:number`, in the header `x-persona-fault`, behind `!` in the model's name, or as `[[fault name:number]]` in its last
+ * paragraph.
  */
 export const faultNames = [
   // Before the answer: milliseconds without a header; seconds of Retry-After; status.
