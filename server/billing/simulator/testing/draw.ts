@@ -110,11 +110,12 @@ export class Drawer {
       () => same(settle()),
       () => same(this.#askOnce(world)),
       () => same(reversal()),
-      (): [Action, Action] => [settle(), this.#hold(world)],
+      (): [Action, Action] => [settle(), this.#newHold(world)],
       (): [Action, Action] => [this.#askOnce(world), this.#hold(world)],
       (): [Action, Action] => [this.#holdAhead(world), this.#hold(world)],
-      (): [Action, Action] => [this.#someHolds(world, 'give back') ?? this.#holdAhead(world), settle()],
-      (): [Action, Action] => [{ do: 'release expired' }, this.#settle(world) ?? this.#hold(world)],
+      (): [Action, Action] => [settle(), this.#someHolds(world, 'give back') ?? this.#newHold(world)],
+      (): [Action, Action] => [settle(), this.#holdAhead(world, this.#newHold(world))],
+      (): [Action, Action] => [{ do: 'release expired' }, this.#settle(world) ?? this.#newHold(world)],
       (): [Action, Action] => [this.#allowance(world), this.#hold(world)],
     ]);
     return draw();
@@ -156,30 +157,30 @@ export class Drawer {
       : { do: 'end month of organisation', organizationId: this.#chance.pick(open).id };
   }
 
+  /** Now and then for an answer that has one already, which is refused. */
   #hold(world: World, userId = this.#user(world)): Extract<Action, { do: 'hold' }> {
-    const open = [...world.holds.keys()];
-    const again = open.length > 0 && this.#chance.chance(0.04);
-    const generationId = again ? this.#chance.pick(open) : this.#uuid();
+    const open = [...world.holds].flatMap(([id, { state }]) => (state === 'held' ? [id] : []));
+    const fresh = this.#newHold(world, userId);
+    if (open.length === 0 || !this.#chance.chance(0.04)) return fresh;
+    this.#generations.delete(fresh.generationId);
+    return { ...fresh, generationId: this.#chance.pick(open) };
+  }
+
+  /** Nobody begins an answer again while it is settled or given back: whoever did could stand in each other's way. */
+  #newHold(world: World, userId = this.#user(world)): Extract<Action, { do: 'hold' }> {
+    const generationId = this.#uuid();
     const [promptTokens, minOutputTokens] = [this.#between(0, 250), this.#between(1, 40)];
     const maxOutputTokens = minOutputTokens + this.#between(0, 400);
-    if (!again) {
-      const payeeUserId = this.#chance.chance(0.5) ? null : this.#user(world);
-      const tokensOut = this.#used(maxOutputTokens);
-      const newConversation = this.#chance.chance(0.3);
-      this.#generations.set(generationId, {
-        generationId,
-        userId,
-        payeeUserId,
-        tokensIn: promptTokens,
-        tokensOut,
-        newConversation,
-      });
-    }
+    const payeeUserId = this.#chance.chance(0.5) ? null : this.#user(world);
+    const tokensOut = this.#used(maxOutputTokens);
+    const newConversation = this.#chance.chance(0.3);
+    const used = { tokensIn: promptTokens, tokensOut, newConversation };
+    this.#generations.set(generationId, { generationId, userId, payeeUserId, ...used });
     return { do: 'hold', userId, generationId, promptTokens, maxOutputTokens, minOutputTokens };
   }
 
-  #holdAhead(world: World): Action {
-    const { minOutputTokens: _, ...wish } = this.#hold(world);
+  #holdAhead(world: World, hold = this.#hold(world)): Action {
+    const { minOutputTokens: _, ...wish } = hold;
     return { ...wish, do: 'hold ahead' };
   }
 
