@@ -119,6 +119,8 @@ export async function findHoldingPurchase(
     select ${columns(tx)} from billing.purchases
     where user_id = ${one.userId} and type = ${one.type} and item_id = ${one.itemId} and id <> ${one.id}
       and units_revoked < units and status in ('paid', 'partially_refunded')
+      and not exists (
+        select 1 from billing.user_entitlements e where e.source_purchase_id = purchases.id and e.revoke_cause = 'decision')
     order by id limit 1`;
   return raw && toRow(raw);
 }

@@ -45,20 +45,29 @@ export async function findValidEntitlement(
 /** @returns what was revoked: at most one right is valid at a time. */
 export async function revokeBySource(tx: Tx, purchaseId: string, reason: string): Promise<EntitlementRow[]> {
   return await tx.sql<EntitlementRow[]>`
-    update billing.user_entitlements set revoked_at = now(), revoke_reason = ${reason}
+    update billing.user_entitlements set revoked_at = now(), revoke_reason = ${reason}, revoke_cause = 'money'
     where source_purchase_id = ${purchaseId} and revoked_at is null returning ${columns(tx)}`;
 }
 
+/** Somebody's decision: what had a purchase does not come back with its money. */
 export async function revokeEntitlement(
   tx: Tx,
   userId: string,
   id: string,
-  reason: string,
+  by: { reason: string; revokedBy: string | null },
 ): Promise<EntitlementRow | undefined> {
   const [row] = await tx.sql<EntitlementRow[]>`
-    update billing.user_entitlements set revoked_at = now(), revoke_reason = ${reason}
+    update billing.user_entitlements
+    set revoked_at = now(), revoke_reason = ${by.reason}, revoke_cause = 'decision', revoked_by = ${by.revokedBy}
     where id = ${id} and user_id = ${userId} and revoked_at is null returning ${columns(tx)}`;
   return row;
+}
+
+/** Whether the right that a purchase gave was ended by a decision. */
+export async function wasEndedByDecision(tx: Tx, purchaseId: string): Promise<boolean> {
+  const [row] = await tx.sql`
+    select 1 from billing.user_entitlements where source_purchase_id = ${purchaseId} and revoke_cause = 'decision' limit 1`;
+  return row !== undefined;
 }
 
 /** Newest first. */

@@ -44,7 +44,7 @@ describe('a checkout', () => {
     expect(new Set(of((outcome) => outcome.includes('-')).map(({ outcome }) => outcome)).size).toBe(30);
   }, 30_000);
 
-  test('000-R15: leads to a purchase in yen with its tokens and payment intent, and tells every device', async () => {
+  test('000-R15, 003-R46: leads to a purchase in yen with its tokens and payment intent, and tells every device', async () => {
     const checkout = await h.checkout(userId, 'addon_tokens', 'tokens_100k', 2);
     expect(checkout).toMatchObject({ status: 'open', url: expect.stringContaining('/c/pay/cs_test_') });
     expect(await purchasesOf()).toEqual([]);

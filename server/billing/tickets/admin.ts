@@ -85,10 +85,11 @@ export function ticketAdminCalls({ db, tickets, entitlements, products, checkUse
       body: RevokeRight,
       reply: Type.Object({ revoked: Type.Boolean() }),
       errors: ['protocol.invalid_body'],
-      async run({ body }, id) {
+      async run({ body }, id, admin) {
         const { userId, reason } = body as Static<typeof RevokeRight>;
         if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) throw AppError.invalid('id', 'a UUID');
-        const revoked = await db.asService((tx) => entitlements.revoke(tx, userId, id.toLowerCase(), reason));
+        const by = { reason, revokedBy: admin.userId };
+        const revoked = await db.asService((tx) => entitlements.revoke(tx, userId, id.toLowerCase(), by));
         return adminReply({ revoked });
       },
     },

@@ -1,5 +1,6 @@
 /** Selling a thing that billing has never heard of: a made-up prompt, registered as its domain would. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Tx } from '../../../db/client.ts';
 import { AppError } from '../../errors.ts';
 import type { RouteRequest } from '../../http.ts';
 import { createMoneyHarness, type MoneyHarness } from '../purchases/testing.ts';
@@ -44,7 +45,7 @@ async function buy() {
 }
 
 describe('a thing of another domain', () => {
-  test('001-R25: is sold, and the right names its purchase', async () => {
+  test('001-R25, 001-R55, 003-R47: is sold without a change in billing, and the right names its purchase', async () => {
     await buy();
     const [purchase] = await purchases();
     expect(purchase).toMatchObject({ type: 'prompt', itemId: PROMPT, amountMinor: 980, units: 1, tokensGranted: 0 });
@@ -81,6 +82,27 @@ describe('a thing of another domain', () => {
     expect(told).toEqual([`sold ${purchase?.id}`, `back ${purchase?.id}`, `again ${purchase?.id}`]);
   });
 
+  test('001-R24: that was ended by a decision comes back neither with a dispute that is won nor by another purchase', async () => {
+    const end = async () => {
+      const [right] = await rights();
+      const by = { reason: 'against the rules', revokedBy: userId };
+      await h.test.database.asService((tx) => h.money.entitlements.revoke(tx, userId, right?.id ?? '', by));
+    };
+    const first = await buy();
+    await end();
+    const dispute = h.offline.money.openDispute(first.intentId);
+    await h.deliverAll();
+    h.offline.money.closeDispute(dispute.id, 'won');
+    await h.deliverAll();
+    expect((await purchases()).map(({ status, dispute: state }) => [status, state])).toEqual([['paid', 'won']]);
+    expect(await owns()).toBe(false);
+    const second = await buy();
+    expect(await owns()).toBe(true);
+    h.offline.money.refund(second.intentId, undefined, { metadata: {}, reason: null });
+    await h.deliverAll();
+    expect(await owns()).toBe(false);
+  });
+
   test('001-R62: paid twice from two windows gives one right, and the second money goes back by itself', async () => {
     const [first, second] = [await h.checkout(userId, 'prompt', PROMPT), await h.checkout(userId, 'prompt', PROMPT)];
     await h.pay(first);
@@ -105,10 +127,10 @@ describe('a thing of another domain', () => {
     expect(await db.asService((tx) => h.money.entitlements.grantFree(tx, userId, thing, null))).toBe(false);
     await expect(h.checkout(userId, 'prompt', PROMPT)).rejects.toMatchObject({ code: 'billing.already_owned' });
     const [right] = await rights();
-    expect(
-      await db.asService((tx) => h.money.entitlements.revoke(tx, userId, right?.id ?? '', 'the campaign is over')),
-    ).toBe(true);
-    expect(await db.asService((tx) => h.money.entitlements.revoke(tx, userId, right?.id ?? '', 'again'))).toBe(false);
+    const end = (tx: Tx, reason: string) =>
+      h.money.entitlements.revoke(tx, userId, right?.id ?? '', { reason, revokedBy: null });
+    expect(await db.asService((tx) => end(tx, 'the campaign is over'))).toBe(true);
+    expect(await db.asService((tx) => end(tx, 'again'))).toBe(false);
     await buy();
     expect(await owns()).toBe(true);
   });

@@ -11,6 +11,7 @@ import {
   listEntitlements,
   revokeBySource,
   revokeEntitlement,
+  wasEndedByDecision,
 } from '../../../db/billing/tickets/entitlements.ts';
 import type { Database, Tx } from '../../../db/client.ts';
 import { uuidv7 } from '../../../db/uuid.ts';
@@ -58,14 +59,23 @@ export class Entitlements {
     if (other !== undefined) await this.#insert(tx, { ...purchase, purchaseId: other.id }, 'restore');
   }
 
-  /** Gives back what `revokeFor` took. */
+  /** Gives back what `revokeFor` took; not what was ended by a decision. */
   async restoreFor(tx: Tx, purchase: Purchase): Promise<void> {
+    if (await wasEndedByDecision(tx, purchase.purchaseId)) return;
     await this.#insert(tx, purchase, 'restore');
   }
 
-  /** Ends one right, whatever it came from. @returns false when it is not valid. */
-  async revoke(tx: Tx, userId: string, entitlementId: string, reason: string): Promise<boolean> {
-    return (await revokeEntitlement(tx, userId, entitlementId, reason)) !== undefined;
+  /**
+   * Ends one right, whatever it came from, for good: a dispute that is won later does not bring it back.
+   * @returns false when it is not valid.
+   */
+  async revoke(
+    tx: Tx,
+    userId: string,
+    entitlementId: string,
+    by: { reason: string; revokedBy: string | null },
+  ): Promise<boolean> {
+    return (await revokeEntitlement(tx, userId, entitlementId, by)) !== undefined;
   }
 
   /** Newest first. */
