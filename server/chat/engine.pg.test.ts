@@ -112,6 +112,30 @@ describe('a turn', () => {
     for (const { generationId } of started) await reader.done(generationId);
   });
 
+  it('limits them too when all are asked for at once', async () => {
+    const places = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const other = await bench.newAvatar(userId);
+        return engine.chat.open(reader.caller, { avatarId: other, kind: 'conversation' });
+      }),
+    );
+    const text = '[[fault huge:3000]] A long story, please.';
+    const sent = await Promise.allSettled(
+      places.map(({ conversationId: id }) =>
+        engine.turns.send(reader.caller, { conversationId: id, clientMessageId: 'x', text }),
+      ),
+    );
+    const refused = sent.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+    expect(refused).toEqual(Array(3).fill(expect.objectContaining({ code: 'chat.too_many_generations' })));
+    for (const one of sent) {
+      if (one.status === 'rejected') continue;
+      await engine.chat.stop(reader.caller, one.value.generationId);
+      await reader.done(one.value.generationId);
+    }
+    // Who was refused lost no place by it.
+    expect((await ask('And now?')).done.finishReason).toBe('stop');
+  });
+
   it.each([
     ['only white space', '  \n\t '],
     ['U+0000', 'a\0b'],

@@ -8,23 +8,25 @@
 import * as conversations from '../../db/chat/conversations.ts';
 import * as messages from '../../db/chat/messages.ts';
 import type { MessageRow, TurnRow } from '../../db/chat/rows.ts';
-import { isOvertaken, type NewTurn } from '../../db/chat/turns.ts';
+import { isOvertaken } from '../../db/chat/turns.ts';
 import type { Database } from '../../db/client.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { UpBody } from '../../protocol/up.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
-import type { ChatModel, ChatRequest } from '../llm/model.ts';
+import type { ChatModel } from '../llm/model.ts';
 import type { Caller, Peer } from '../peer.ts';
 import type { Audience } from './audience.ts';
+import { type ComposedTurn, toNewTurn } from './composed-turn.ts';
 import { Generation, type GenerationFacts } from './generation.ts';
 import { HoldAhead, isAmple } from './hold-ahead.ts';
 import type { GenerationHub } from './hub.ts';
 import { toMessage } from './messages.ts';
 import type { Billing, ChatLog, MemoryAccess, PartnerAvatar, Partners, TokenMeter } from './needs.ts';
-import { type AssembledPrompt, assemblePrompt, promptBound, toRequest } from './prompt.ts';
+import { assemblePrompt, promptBound, toRequest } from './prompt.ts';
+import { RunningPlace, RunningPlaces } from './running-places.ts';
 import type { TurnContext, TurnContexts } from './turn-contexts.ts';
-import { checkClientMessageId, checkText, fits, type Intent, type Started, titleOf } from './turn-intent.ts';
+import { checkClientMessageId, checkText, fits, type Intent, type Started } from './turn-intent.ts';
 import type { Gathered, TurnMaterials } from './turn-materials.ts';
 import { readPlace, type TurnPlace } from './turn-place.ts';
 import { TurnStore } from './turn-store.ts';
@@ -66,12 +68,15 @@ export class Turns {
   readonly #options: TurnOptions;
   readonly #store: TurnStore;
   readonly #warm = new WarmTurns();
+  readonly #places: RunningPlaces;
   #draining = false;
 
   constructor(parts: TurnParts, options: TurnOptions) {
     this.#parts = parts;
     this.#options = options;
     this.#store = new TurnStore(parts, options.billingMode);
+    const { hub } = parts;
+    this.#places = new RunningPlaces((userId) => hub.countOf(userId), hub.maxRunningPerUser);
   }
 
   /** From now on new answers are refused with `draining`. */
@@ -126,16 +131,29 @@ export class Turns {
   }
 
   async #start(caller: Caller, conversationId: string, intent: Intent): Promise<Started> {
-    const warm = this.#warm;
-    const { hub, memory, audience, contexts } = this.#parts;
     if (this.#draining) throw new AppError('draining');
     checkClientMessageId(intent.clientMessageId ?? intent.clientRequestId);
+    const place = new RunningPlace(this.#places, caller.userId);
+    try {
+      return await this.#startAt(place, caller, conversationId, intent);
+    } finally {
+      place.free();
+    }
+  }
+
+  async #startAt(place: RunningPlace, caller: Caller, conversationId: string, intent: Intent): Promise<Started> {
+    const warm = this.#warm;
+    const { hub, memory, audience, contexts } = this.#parts;
     for (let other = warm.written(conversationId); other; other = warm.written(conversationId)) await other;
     const context = contexts.find(conversationId, caller.userId);
-    const known = context !== undefined && fits(context, intent) ? { ...context, running: null } : undefined;
+    // Who has no place left is answered from the database: the command may have been carried out before.
+    const usable = context !== undefined && fits(context, intent) && !this.#places.isFull(caller.userId);
+    const known = usable ? { ...context, running: null } : undefined;
     // The workers find out what belongs to the turn while the database is read.
-    const begin = async () =>
-      this.#begin(caller, conversationId, intent, await this.#gather(caller, conversationId, intent, known), known);
+    const begin = async () => {
+      const materials = await this.#gather(caller, conversationId, intent, known);
+      return this.#begin(caller, conversationId, intent, { ...materials, place }, known);
+    };
     const outcome = await (known === undefined ? begin() : warm.write(conversationId, begin));
     if (!('generation' in outcome)) {
       this.#rejoin(caller, conversationId, outcome.started.generationId);
@@ -163,21 +181,22 @@ export class Turns {
     caller: Caller,
     conversationId: string,
     intent: Intent,
-    materials: Materials,
+    materials: Materials & { place: RunningPlace },
     known: TurnPlace | undefined,
   ): Promise<Outcome> {
     const { db, contexts } = this.#parts;
     const where = { userId: caller.userId, conversationId, ...this.#options };
-    const { ahead } = materials;
+    const { ahead, place } = materials;
     try {
       for (let tries = 1; ; tries++) {
         const isFirst = tries === 1;
         const cached = isFirst ? known : undefined;
-        const place = cached ?? (await db.asUserAtOnce(caller.userId, (tx) => readPlace(tx, where, intent)));
-        if ('started' in place) return place;
-        this.#check(caller, place, intent);
+        const at = cached ?? (await db.asUserAtOnce(caller.userId, (tx) => readPlace(tx, where, intent)));
+        if ('started' in at) return at;
+        checkTurn(at, intent);
+        place.take();
         try {
-          return await this.#write(caller, place, intent, { ...materials, ahead: isFirst ? ahead : undefined });
+          return await this.#write(caller, at, intent, { ...materials, ahead: isFirst ? ahead : undefined });
         } catch (error) {
           if (!isOvertaken(error)) throw error;
           contexts.forget(conversationId);
@@ -227,9 +246,9 @@ export class Turns {
 
   /** While the workers are busy; only where the turn is likely to be written as it is known. */
   #holdAhead(userId: string, known: TurnContext, avatar: PartnerAvatar, intent: Intent): HoldAhead | undefined {
-    const { hub, clock, materials, model } = this.#parts;
+    const { clock, materials, model } = this.#parts;
     const { billingMode, defaultMaxOutputTokens, historyTokens, memoryTokens } = this.#options;
-    if (billingMode === 'free' || hub.countOf(userId) >= hub.maxRunningPerUser) return undefined;
+    if (billingMode === 'free') return undefined;
     const contextLimit = model.contextLimit(model.defaultModel);
     const maxOutputTokens = Math.min(avatar.params.maxOutputTokens ?? defaultMaxOutputTokens, contextLimit);
     const promptTokens = promptBound({
@@ -256,17 +275,7 @@ export class Turns {
     return { gathered, textTokens: counted[0] ?? 0, prompts: { ja, en } };
   }
 
-  /** @throws AppError for what the caller may not do in the conversation as it stands. */
-  #check(caller: Caller, { revision, running }: TurnContext & { running: string | null }, intent: Intent): void {
-    const { hub } = this.#parts;
-    if (intent.expectedRevision !== undefined && intent.expectedRevision !== revision)
-      throw new AppError('chat.revision_conflict', { revision });
-    if (running !== null) throw new AppError('chat.generation_running', { generationId: running });
-    if (hub.countOf(caller.userId) >= hub.maxRunningPerUser)
-      throw new AppError('chat.too_many_generations', { limit: hub.maxRunningPerUser });
-  }
-
-  async #compose(caller: Caller, context: TurnContext, intent: Intent, materials: Materials): Promise<Composed> {
+  async #compose(caller: Caller, context: TurnContext, intent: Intent, materials: Materials): Promise<ComposedTurn> {
     const { model, clock } = this.#parts;
     const { avatar, pending, ahead } = materials;
     const [{ gathered, textTokens: tokenCount, prompts }, isHeld] = await Promise.all([pending, ahead?.isHeld()]);
@@ -357,35 +366,13 @@ export class Turns {
   }
 }
 
-function toNewTurn(context: TurnContext, intent: Intent, composed: Composed, owner: string): NewTurn {
-  const { generation, question, prompt, now } = composed;
-  const { facts } = generation;
-  return {
-    conversationId: context.conversationId,
-    revision: context.revision,
-    question,
-    clientMessageId: intent.clientMessageId ?? null,
-    title: titleOf(intent.text),
-    at: now,
-    generation: {
-      ...facts,
-      id: facts.generationId,
-      clientRequestId: intent.clientRequestId ?? null,
-      owner,
-      trace: prompt.trace,
-    },
-  };
+/** @throws AppError for what may not be done in the conversation as it stands. */
+function checkTurn({ revision, running }: TurnContext & { running: string | null }, intent: Intent): void {
+  if (intent.expectedRevision !== undefined && intent.expectedRevision !== revision)
+    throw new AppError('chat.revision_conflict', { revision });
+  if (running !== null) throw new AppError('chat.generation_running', { generationId: running });
 }
 
-/** A turn as it is to be written. `branch`: the turns from the question up, newest first. */
-type Composed = {
-  generation: Generation;
-  question: TurnRow & { parentId: string | null; isNew: boolean };
-  branch: readonly TurnRow[];
-  prompt: AssembledPrompt;
-  request: ChatRequest;
-  now: Date;
-};
 /** What is known of a turn before the database is asked. */
 type Materials = { avatar: PartnerAvatar; pending: Promise<Worked>; ahead: HoldAhead | undefined };
 /** What the workers find out. */
