@@ -37,10 +37,10 @@ export class TurnStore {
   /** All is held, or nobody pays: the model thinks while the turn is being committed, and what it says is shown to nobody before. */
   async #storeAndAsk(turn: NewTurn, { generation, request }: Asking): Promise<BegunTurn> {
     const { db, hub } = this.#parts;
-    const storing = db.asUserAtOnce(generation.facts.userId, (tx) => beginTurn(tx, turn));
+    // First, since it is the one that the reader waits for.
     hub.prepare(generation, request);
     try {
-      return await storing;
+      return await db.asUserAtOnce(generation.facts.userId, (tx) => beginTurn(tx, turn));
     } catch (error) {
       hub.discard(generation);
       throw error;
