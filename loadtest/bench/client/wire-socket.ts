@@ -77,6 +77,11 @@ export class WireSocket {
     this.#socket.destroySoon();
   }
 
+  /** As when the network is gone: no close frame, nothing is waited for. */
+  cut(): void {
+    this.#socket.destroy();
+  }
+
   #listen(): void {
     this.#socket.on('data', (chunk) => this.#read(chunk));
     this.#socket.on('error', () => {});

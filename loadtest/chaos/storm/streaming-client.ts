@@ -1,9 +1,9 @@
 /** A client that does nothing but read one long answer: the client library, with a look at when what arrives on which socket. */
-import { WebSocket } from 'ws';
 import type { AuthClient } from '../../../protocol/auth-client.ts';
 import type { Conversation } from '../../../protocol/client/conversation.ts';
 import type { WebSocketConstructor } from '../../../protocol/client/environment.ts';
 import { TsumugiClient } from '../../../protocol/client.ts';
+import { WireWebSocket } from './wire-web-socket.ts';
 
 /** The steps from being cut to reading again, in their order. */
 export const steps = ['back-off', 'ticket', 'socket and greeting', 'answer to chat.attach', 'first text'] as const;
@@ -14,7 +14,7 @@ export class StreamingClient {
   readonly origin: string;
   readonly auth: AuthClient;
   readonly #client: TsumugiClient;
-  #socket: WebSocket | undefined;
+  #socket: WireWebSocket | undefined;
   #firstText = Promise.withResolvers<number>();
   /** By `performance.now`, when each step of the newest connection was over. */
   readonly reached = new Map<Step, number>();
@@ -25,9 +25,9 @@ export class StreamingClient {
     this.auth = auth;
     this.conversationId = conversationId;
     const storming = this;
-    const Watched = class extends WebSocket {
+    const Watched = class extends WireWebSocket {
       constructor(url: string, protocols: string[]) {
-        super(url, protocols, { perMessageDeflate: false });
+        super(url, protocols);
         storming.#watch(this);
       }
     };
@@ -39,7 +39,7 @@ export class StreamingClient {
         this.#reach('ticket');
         return ticket;
       },
-      WebSocket: Watched as unknown as WebSocketConstructor,
+      WebSocket: Watched satisfies WebSocketConstructor,
     });
   }
 
@@ -68,20 +68,17 @@ export class StreamingClient {
     this.reached.set(step, performance.now());
   }
 
-  #watch(socket: WebSocket): void {
+  #watch(socket: WireWebSocket): void {
     this.#socket = socket;
-    const look = (data: unknown) => {
-      // Cheaper than reading it, which the library does.
-      const head = String(data).slice(0, 24);
-      if (head.startsWith('{"type":"gateway.hello"')) this.#reach('socket and greeting');
-      else if (head.startsWith('{"type":"reply"')) this.#reach('answer to chat.attach');
-      else if (head.startsWith('{"type":"chat.delta"')) {
-        socket.off('message', look);
+    // Cheaper than reading it, which the library does.
+    socket.look = (message) => {
+      if (message.startsWith('{"type":"gateway.hello"')) this.#reach('socket and greeting');
+      else if (message.startsWith('{"type":"reply"')) this.#reach('answer to chat.attach');
+      else if (message.startsWith('{"type":"chat.delta"')) {
+        socket.look = () => {};
         this.#reach('first text');
         this.#firstText.resolve(performance.now());
       }
     };
-    socket.on('message', look);
-    socket.on('error', () => {});
   }
 }
