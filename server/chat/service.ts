@@ -25,6 +25,7 @@ import type { GenerationHub } from './hub.ts';
 import { toConversation, toPage } from './messages.ts';
 import type { Billing, MemoryAccess } from './needs.ts';
 import type { RemoteGenerations } from './remote-generations.ts';
+import { SharedReads } from './shared-reads.ts';
 import type { TurnContexts } from './turn-contexts.ts';
 import type { TurnMaterials } from './turn-materials.ts';
 import { Typing } from './typing.ts';
@@ -49,7 +50,8 @@ type Parts = {
   memory: Pick<MemoryAccess, 'forgetConversation'>;
   clock: Clock;
 };
-type View = { conversation: ConversationRow; messages: UpReply<'chat.history'>; running: Generation | undefined };
+type Read = Readonly<{ conversation: ConversationRow; messages: UpReply<'chat.history'> }>;
+type View = Read & { running: Generation | undefined };
 type Finished = { generation: Generation; done: Push };
 
 /** A take-over reads the stored text and asks the model: some tenths of a second. */
@@ -58,6 +60,7 @@ const STOP_AGAIN_MS = 500;
 export class ChatService {
   readonly #parts: Parts;
   readonly #typing: Typing;
+  readonly #reads = new SharedReads<Read>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -265,7 +268,8 @@ export class ChatService {
   async #readStable(userId: string, conversationId: string, limit: number): Promise<View> {
     const { db, hub, remote, billing } = this.#parts;
     for (let tries = 1; ; tries++) {
-      const read = await readView(db, userId, conversationId, limit);
+      const key = `${userId} ${conversationId} ${limit}`;
+      const read = await this.#reads.read(key, (begun) => readView(db, userId, conversationId, limit, begun));
       const expected = read.conversation.runningGenerationId;
       const here = hub.findByConversation(conversationId);
       if (here !== undefined ? here.key === expected : expected === null) return { ...read, running: here };
@@ -283,8 +287,12 @@ async function readView(
   userId: string,
   conversationId: string,
   limit: number,
-): Promise<Pick<View, 'conversation' | 'messages'>> {
-  const view = await db.asUserAtOnce(userId, (tx) => findView(tx, conversationId, limit + 1));
+  begun: () => void = () => {},
+): Promise<Read> {
+  const view = await db.asUserAtOnce(userId, (tx) => {
+    begun();
+    return findView(tx, conversationId, limit + 1);
+  });
   const conversation = await getConversation(view?.conversation);
   return { conversation, messages: toPage(view?.messages ?? [], limit) };
 }
