@@ -58,7 +58,7 @@ export type Chat = ReturnType<typeof createChat>;
 export function createChat(parts: ChatParts, options: ChatOptions) {
   const { db, live, model, meter, billing, memory, partners, clock, log, metrics } = parts;
   const owner = options.owner ?? `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
-  const news = new UserNews(options.manyGateways ? live : undefined, owner, log);
+  const news = new UserNews(options.manyGateways ? live : undefined, owner, log, clock);
   const calls = new GatewayCalls({ live, clock, log }, owner);
   const audience = new Audience(parts.presence, news);
   const remote = new RemoteGenerations({ db, live, billing, calls, audience, clock, log }, owner);
