@@ -25,15 +25,29 @@ export class AdminJournal {
     this.#clock = clock;
   }
 
-  async enter(entry: JournalEntry): Promise<void> {
+  /**
+   * @param begunId what `enter` gave for the same call before it was carried out.
+   * @returns the id of the entry; undefined for a stranger's that is only counted.
+   */
+  async enter(entry: JournalEntry, begunId?: string): Promise<string | undefined> {
     const atMs = this.#clock.now();
     if (entry.outcome === 'refused' && !this.#mayEnter(atMs)) {
       this.#leftOut++;
-      return;
+      return undefined;
     }
-    const payload = this.#leftOut === 0 ? entry.payload : { ...entry.payload, leftOut: this.#leftOut };
-    this.#leftOut = 0;
-    await this.#db.asService((tx) => insertAdminEvent(tx, { ...entry, id: uuidv7(atMs), atMs, payload }));
+    const { payload, outcome } = entry;
+    // Not with a beginning, which nobody sees once its end is known.
+    const leftOut = outcome === 'begun' ? 0 : this.#leftOut;
+    this.#leftOut -= leftOut;
+    const id = uuidv7(atMs);
+    await this.#db.asService((tx) =>
+      insertAdminEvent(
+        tx,
+        { ...entry, id, atMs, payload: leftOut === 0 ? payload : { ...payload, leftOut } },
+        begunId ?? null,
+      ),
+    );
+    return id;
   }
 
   #mayEnter(nowMs: number): boolean {

@@ -46,7 +46,8 @@ export const AdminEvent = Type.Object({
   adminUserId: Nullable(Uuid),
   action: Type.String(),
   target: Nullable(Type.Object({ type: Type.String(), id: Type.String() })),
-  outcome: Type.Union([Type.Literal('done'), Type.Literal('refused'), Type.Literal('failed')]),
+  /** `begun`: entered before it was carried out, and no end of it is known. */
+  outcome: Type.Union([Type.Literal('begun'), Type.Literal('done'), Type.Literal('refused'), Type.Literal('failed')]),
   network: Nullable(Type.String()),
   details: Type.Record(Type.String(), Type.Unknown()),
 });

@@ -13,6 +13,7 @@ let admin: { token: string; userId: string };
 let person: { token: string; userId: string; email: string };
 const closed: string[] = [];
 let drains = 0;
+let seenMeanwhile: Event | undefined;
 
 const live = [
   {
@@ -38,7 +39,8 @@ const ofADomain: AdminCall = {
   says: 'A call that another domain brings.',
   target: 'thing',
   note: ({ body }) => ({ much: (body as { much: number }).much }),
-  run: (_, id, by) => {
+  run: async (_, id, by) => {
+    if (id === 'watched') seenMeanwhile = (await events())[0];
     if (id === 'lost') throw new AppError('protocol.not_found');
     return adminReply({ id, by: by.userId });
   },
@@ -197,6 +199,14 @@ describe('what is entered', () => {
     const about = (id: string) => entered.find(({ target }) => (target as { id: string }).id === id);
     expect(about('t1')).toMatchObject({ outcome: 'done', target: { type: 'thing' }, details: { much: 3 } });
     expect(about('lost')).toMatchObject({ outcome: 'failed', details: { much: 4, code: 'protocol.not_found' } });
+  });
+
+  test('calls that change something before they are carried out, and then their end in its place', async () => {
+    await asAdmin('POST', '/admin/things/watched/mend', { body: { much: 5 } });
+    const begun = { action: 'things.mend', adminUserId: admin.userId, target: { id: 'watched' }, details: { much: 5 } };
+    expect(seenMeanwhile).toMatchObject({ ...begun, outcome: 'begun' });
+    const entered = (await events()).filter(({ target }) => (target as { id: string } | null)?.id === 'watched');
+    expect(entered).toEqual([expect.objectContaining({ ...begun, target: expect.anything(), outcome: 'done' })]);
   });
 
   test('bodies of another form, which only operators are told of', async () => {

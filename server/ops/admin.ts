@@ -8,7 +8,7 @@ import { type AdminCall, adminReply as ok } from '../admin-call.ts';
 import { pageOf, uuidOf } from '../admin-query.ts';
 import type { Clock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
-import type { Authenticator, HttpRequest, Principal, Route, RouteRequest } from '../http.ts';
+import type { Authenticator, HttpReply, HttpRequest, Principal, Route, RouteRequest } from '../http.ts';
 import { AdminJournal } from './admin-journal.ts';
 import * as shapes from './admin-shapes.ts';
 
@@ -220,32 +220,37 @@ function toRoute(call: AdminCall, parts: AdminParts, journal: AdminJournal): Rou
       const target = call.target === undefined ? null : { type: call.target, id: id.slice(0, 64) };
       const entry = { action, target, network: parts.networkOf(request.address) ?? null };
       let admin: Principal | undefined;
+      let begunId: string | undefined;
+      let answer: HttpReply;
       try {
         admin = await authenticate(request, parts.authenticator);
         if (!admin.roles.includes('admin')) throw new AppError('identity.forbidden');
         if (request.bodyFault !== undefined) throw request.bodyFault;
-        const answer = await call.run(request, id, admin);
-        await journal.enter({
+        const begun = {
           ...entry,
           adminUserId: admin.userId,
-          outcome: 'done',
-          payload: call.note?.(request) ?? {},
-        });
-        return answer;
+          outcome: 'begun',
+          payload: noteOf(call, request),
+        } as const;
+        // Nothing is changed that is not entered, whatever dies in between.
+        if (method !== 'GET') begunId = await journal.enter(begun);
+        answer = await call.run(request, id, admin);
       } catch (error) {
         const isRefusal = isAppError(error, 'identity.forbidden') || isAppError(error, 'identity.unauthenticated');
         const code = isAppError(error) ? error.code : 'internal';
-        await journal.enter({
-          ...entry,
-          adminUserId: admin?.userId ?? null,
-          outcome: isRefusal ? 'refused' : 'failed',
-          payload: { ...(mayNote(admin, request) ? call.note?.(request) : {}), code },
-        });
+        const outcome = isRefusal && begunId === undefined ? 'refused' : 'failed';
+        const payload = { ...(mayNote(admin, request) ? noteOf(call, request) : {}), code };
+        await journal.enter({ ...entry, adminUserId: admin?.userId ?? null, outcome, payload }, begunId);
         throw error;
       }
+      const done = { ...entry, adminUserId: admin.userId, outcome: 'done', payload: noteOf(call, request) } as const;
+      await journal.enter(done, begunId);
+      return answer;
     },
   };
 }
+
+const noteOf = (call: AdminCall, request: HttpRequest) => call.note?.(request) ?? {};
 
 /** Strangers' words are not kept, and a body of another form says nothing that could be noted. */
 const mayNote = (admin: Principal | undefined, { bodyFault }: RouteRequest): boolean =>

@@ -310,6 +310,7 @@ export const en = {
   'admin.noneFound': 'Nobody was found.',
   'admin.signedOut': '{count} sessions were ended.',
   'admin.nobody': 'unknown',
+  'admin.outcome.begun': 'begun, end unknown',
   'admin.outcome.done': 'done',
   'admin.outcome.refused': 'refused',
   'admin.outcome.failed': 'failed',

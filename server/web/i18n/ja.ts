@@ -297,6 +297,7 @@ export const ja = {
   'admin.noneFound': '見つかりませんでした。',
   'admin.signedOut': '{count} 件のセッションを終了しました。',
   'admin.nobody': '不明',
+  'admin.outcome.begun': '開始（結果不明）',
   'admin.outcome.done': '完了',
   'admin.outcome.refused': '拒否',
   'admin.outcome.failed': '失敗',
