@@ -15,6 +15,8 @@ type Orm = PgDatabase<PostgresJsQueryResultHKT, Record<string, never>>;
  * Drizzle over the same connection.
  */
 export type Tx = { readonly sql: postgres.TransactionSql; readonly orm: Orm };
+/** One statement that is a transaction of its own. Row level security shows it nothing until it says itself who asks. */
+export type Statement = { readonly sql: postgres.Sql };
 
 const dialect = new PgDialect();
 /**
@@ -104,6 +106,11 @@ export class Database {
     return this.#pool.use((connection) =>
       transactAtOnce(connection, { role: 'service', userId: '' }, (sql) => work(new Transaction(sql))),
     );
+  }
+
+  /** For SQL functions that say themselves on whose behalf they run: no BEGIN, no context, no COMMIT beside them. */
+  inOneStatement<T>(ask: (statement: Statement) => Promise<T>): Promise<T> {
+    return this.#pool.use(({ sql }) => ask({ sql }));
   }
 
   async ping(): Promise<void> {

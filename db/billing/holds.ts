@@ -1,5 +1,5 @@
 /** Tokens that are set aside for answers; see `billing.hold` in migration 0012. One operation a function. */
-import type { Tx } from '../client.ts';
+import type { Statement, Tx } from '../client.ts';
 
 /** SQLSTATE of a refusal by `billing.hold`. */
 export const HOLD_REFUSED = {
@@ -33,14 +33,14 @@ export async function insertHold(tx: Tx, wish: HoldWish, lifeS: number, needed: 
   };
 }
 
-/**
- * All of it or an error, ahead of the turn that it is for, in a transaction of its own that does not wait for the disk: the commit of
- * the turn behind it does, and what that finds on the disk has this before it. Without the turn nothing is charged.
- */
-export async function insertHoldAhead(tx: Tx, wish: Omit<HoldWish, 'minOutputTokens'>, lifeS: number): Promise<void> {
-  await tx.sql`
-    select set_config('synchronous_commit', 'off', true), h.tokens from billing.hold(${wish.generationId}, ${wish.userId},
-      ${wish.promptTokens}, ${wish.maxOutputTokens}, ${wish.maxOutputTokens}, ${lifeS}, false) as h`;
+/** All of it or an error, ahead of the turn that it is for; see `billing.hold_ahead` in migration 0032. Outside of any transaction. */
+export async function insertHoldAhead(
+  { sql }: Statement,
+  wish: Omit<HoldWish, 'minOutputTokens'>,
+  lifeS: number,
+): Promise<void> {
+  await sql`
+    select billing.hold_ahead(${wish.generationId}, ${wish.userId}, ${wish.promptTokens}, ${wish.maxOutputTokens}, ${lifeS})`;
 }
 
 export type OpenHold = { generationId: string; organizationId: string | null; tokens: number; addonTokens: number };

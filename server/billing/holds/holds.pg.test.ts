@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { insertHoldAhead } from '../../../db/billing/holds.ts';
 import { Database } from '../../../db/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../../db/testing/postgres.ts';
 import { WorkerPool } from '../../../workers/pool.ts';
@@ -309,6 +310,28 @@ describe('a hold ahead of its turn', () => {
     await db.asService((tx) => billing.setAllowance(tx, userId, { capTokens: 200 }));
     expect(await ahead(userId, 30, 31)).toBe(false);
     expect(await ahead(userId, 30, 30)).toBe(true);
+  });
+
+  test('leaves nothing of its context on the connection, and is refused within another person’s transaction', async () => {
+    const [ann, ben] = [await newUser(), await newUser()];
+    const alone = new Database(test_.url, { max: 1 });
+    try {
+      const wish = { userId: ann, promptTokens: 1, maxOutputTokens: 1 };
+      await alone.inOneStatement((statement) =>
+        insertHoldAhead(statement, { ...wish, generationId: randomUUID() }, 60),
+      );
+      const [left] = await alone.inOneStatement(
+        ({ sql }) => sql`select nullif(current_setting('app.user_id', true), '') as "user",
+          nullif(current_setting('app.role', true), '') as role, current_setting('synchronous_commit') as durable,
+          (select count(*)::int from billing.holds) as seen`,
+      );
+      expect(left).toEqual({ user: null, role: null, durable: 'on', seen: 0 });
+      const mine = alone.asUser(ben, ({ sql }) => sql`select billing.hold_ahead(${randomUUID()}, ${ann}, 1, 1, 60)`);
+      await expect(mine).rejects.toMatchObject({ code: '42501' });
+      expect(await stateOf(ann)).toMatchObject({ held: 2, holds: 1 });
+    } finally {
+      await alone.close();
+    }
   });
 
   test('takes no more than there is, whoever else holds with his turn', { timeout: 60_000 }, async () => {

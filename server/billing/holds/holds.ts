@@ -42,7 +42,7 @@ export async function hold(tx: Tx, wish: HoldWish): Promise<Held> {
 /** As much as was wished for, in a transaction of its own that is over when this resolves. @returns false when it is not there. */
 export async function holdAhead(db: Database, wish: Omit<HoldWish, 'minOutputTokens'>): Promise<boolean> {
   try {
-    await db.asUserAtOnce(wish.userId, (tx) => insertHoldAhead(tx, wish, LIFE_S));
+    await db.inOneStatement((statement) => insertHoldAhead(statement, wish, LIFE_S));
     return true;
   } catch (error) {
     if (toRefusal(error) === undefined) throw error;
