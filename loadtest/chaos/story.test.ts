@@ -9,6 +9,8 @@ test('a question carries its tag, and the tag decides the answer', () => {
     expect(answerPieces(tag)).toEqual(answerPieces(tag));
   }
   expect(findTag('Good morning')).toBeUndefined();
+  // Behind an answer that failed, the server joins what the person said before with what he says now.
+  expect(findTag(`${question('p1-1')}\n\n${question('p1-2')}`)).toBe('p1-2');
   expect(new Set(tags.map(answerText)).size).toBe(tags.length);
 });
 

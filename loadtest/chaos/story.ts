@@ -34,9 +34,9 @@ export function question(tag: string): string {
   return `Tell me about #${tag}# at your own pace.`;
 }
 
-/** The tag of a question; undefined when the text is none. */
+/** The tag of a question, the last one where several were joined; undefined when the text is none. */
 export function findTag(text: string): string | undefined {
-  return /#([\w.-]+)#/.exec(text)?.[1];
+  return [...text.matchAll(/#([\w.-]+)#/g)].at(-1)?.[1];
 }
 
 /** The pieces of the answer, as the model streams them; some cut a character in two, as models do. */
