@@ -18,7 +18,10 @@ export function normalizeMail(mail: string): string | undefined {
   const at = folded.lastIndexOf('@');
   if (at < 1 || folded.length > 254 || /[\s\p{C}]/u.test(folded)) return undefined;
   const local = folded.slice(0, at);
-  const domain = domainToASCII(folded.slice(at + 1));
-  if (domain === '' || domain.length > 253 || Buffer.byteLength(local) > 64 || local.includes('@')) return undefined;
+  const given = folded.slice(at + 1);
+  // `domainToASCII` reads a host out of a URL: it stops at a slash and decodes percent signs.
+  const domain = /[/\\?#%:]/.test(given) ? '' : domainToASCII(given);
+  if (/(^|\.)(\.|$)/.test(domain) || domain.length > 253 || Buffer.byteLength(local) > 64 || local.includes('@'))
+    return undefined;
   return `${local}@${domain}`;
 }
