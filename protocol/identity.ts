@@ -6,8 +6,7 @@ import { Empty, Locale, Nullable, Timestamp, Uuid } from './primitives.ts';
 export const Email = Type.String({
   minLength: 3,
   maxLength: 254,
-  pattern: '^[^\\s@]+@[^\\s@]+$',
-  description: 'Mail address.',
+  description: 'Mail address. Case, spaces around it and the width of its letters do not matter.',
 });
 export const Password = Type.String({
   minLength: 10,
