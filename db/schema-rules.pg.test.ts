@@ -43,6 +43,13 @@ test('policies are for the role of the server, never for everybody', async () =>
   ).toEqual([]);
 });
 
+test('X-Q4: no policy believes a transaction that calls itself an admin’s, but asks for the role', async () => {
+  expect(
+    await names(sql`select format('%s.%s %s', schemaname, tablename, policyname) as name from pg_policies
+      where strpos(concat(qual, with_check), 'app.is_admin()') > 0`),
+  ).toEqual([]);
+});
+
 test('every foreign key has an index that begins with its columns', async () => {
   expect(
     await names(sql`
