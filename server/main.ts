@@ -1,6 +1,7 @@
 /** The program: settings, then everything in order; on a signal, everything in reverse order. */
 
 import { helpText, versionText } from './config/help.ts';
+import { findPathFault } from './config/paths.ts';
 import { findTlsFault } from './config/tls-files.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
@@ -22,7 +23,7 @@ else await run(readConfig(args));
 function readConfig(given: readonly string[]): Config {
   try {
     const config = loadConfig(process.env, given);
-    const fault = findTlsFault(config.tlsCertFile, config.tlsKeyFile);
+    const fault = findTlsFault(config.tlsCertFile, config.tlsKeyFile) ?? findPathFault(config);
     if (fault !== undefined) throw new ConfigError(fault.setting, fault.problem);
     return config;
   } catch (error) {
