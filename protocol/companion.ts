@@ -123,7 +123,7 @@ export const addPrompt = defineUp('companion.add_prompt', {
 
 export const activatePrompt = defineUp('companion.activate_prompt', {
   says: 'Makes a version the one and only active prompt; the next turn uses it.',
-  body: Type.Object({ avatarId: Uuid, version: Type.Integer({ minimum: 1 }) }),
+  body: Type.Object({ avatarId: Uuid, version: Type.Integer({ minimum: 1, maximum: 2_147_483_647 }) }),
   reply: AvatarPrompt,
   errors: ['companion.avatar_not_found', 'companion.prompt_not_found'],
 });

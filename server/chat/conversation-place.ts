@@ -12,7 +12,7 @@ export function decodePlace(text: string): { atMs: number; id: string } {
   const [at, id] = text.split('.');
   const atMs = Number(at);
   if (at === undefined || !/^\d{1,15}$/.test(at) || !Number.isSafeInteger(atMs) || id === undefined || !UUID.test(id)) {
-    throw AppError.invalid('body.before', '`nextBefore` of the page before');
+    throw AppError.invalid('before', '`nextBefore` of the page before');
   }
   return { atMs, id };
 }

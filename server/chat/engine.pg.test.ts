@@ -141,7 +141,7 @@ describe('a turn', () => {
     ['U+0000', 'a\0b'],
     ['half a surrogate pair', 'a\ud800'],
   ])('refuses %s and stores nothing', async (_what, text) => {
-    await expect(send(text)).rejects.toMatchObject({ code: 'protocol.invalid_body', details: { field: 'body.text' } });
+    await expect(send(text)).rejects.toMatchObject({ code: 'protocol.invalid_body', details: { field: 'text' } });
     expect((await history()).messages).toEqual([]);
   });
 

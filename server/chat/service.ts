@@ -72,8 +72,8 @@ export class ChatService {
     const { db, materials, contexts, audience, clock } = this.#parts;
     const { avatarId, kind } = body;
     if (kind !== 'conversation' || body.characterId !== undefined)
-      throw new AppError('chat.kind_unavailable', { field: 'body.kind', expected: 'conversation' });
-    if (avatarId === undefined) throw AppError.invalid('body.avatarId', 'the id of an avatar');
+      throw new AppError('chat.kind_unavailable', { field: 'kind', expected: 'conversation' });
+    if (avatarId === undefined) throw AppError.invalid('avatarId', 'the id of an avatar');
     const avatar = await materials.getAvatar(avatarId, caller.userId);
     const lang = body.lang ?? avatar.lang;
     const { id, revision } = await db.asUser(caller.userId, async (tx) => {
@@ -215,7 +215,7 @@ export class ChatService {
       await getConversation(await conversations.findConversation(tx, body.conversationId));
       const before = await messages.findMessage(tx, beforeId);
       if (before === undefined || before.conversationId !== body.conversationId)
-        throw new AppError('chat.message_not_found', { field: 'body.before' });
+        throw new AppError('chat.message_not_found', { field: 'before' });
       if (before.parentId === null) return { messages: [], nextBefore: null };
       return toPage(await messages.branchUp(tx, body.conversationId, before.parentId, limit + 1), limit);
     });

@@ -54,16 +54,15 @@ export function sameStart(earlier: EarlierStart, intent: Intent, conversation: C
 
 /** Text that can be stored exactly and says something. */
 export function checkText(text: string): string {
-  if (text.includes('\0') || !text.isWellFormed())
-    throw AppError.invalid('body.text', 'well-formed Unicode without U+0000');
-  if (text.trim() === '') throw AppError.invalid('body.text', 'more than white space');
+  if (text.includes('\0') || !text.isWellFormed()) throw AppError.invalid('text', 'well-formed Unicode without U+0000');
+  if (text.trim() === '') throw AppError.invalid('text', 'more than white space');
   return text;
 }
 
 /** @throws AppError `protocol.invalid_body` for an id that cannot be stored as it is. */
 export function checkClientMessageId(id: string | undefined): void {
   if (id !== undefined && (id.includes('\0') || !id.isWellFormed()))
-    throw AppError.invalid('body.clientMessageId', 'well-formed Unicode without U+0000');
+    throw AppError.invalid('clientMessageId', 'well-formed Unicode without U+0000');
 }
 
 export function titleOf(text: string): string {

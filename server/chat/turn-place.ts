@@ -32,7 +32,7 @@ export async function readPlace(
   if (conversation === undefined || conversation.avatarId === null) throw new AppError('chat.conversation_not_found');
   if (earlier !== undefined) return { started: sameStart(earlier, intent, conversation) };
   if (intent.parentId != null && parentRole === undefined)
-    throw new AppError('chat.message_not_found', { field: 'body.parentId' });
+    throw new AppError('chat.message_not_found', { field: 'parentId' });
   const { avatarId, lang, revision, headMessageId, runningGenerationId } = conversation;
   return { conversationId, userId, avatarId, lang, revision, headMessageId, turns, running: runningGenerationId };
 }

@@ -40,6 +40,6 @@ it('refuses an id of the client that cannot be stored as it is', async () => {
   for (const clientMessageId of ['a\0b', '\ud800'])
     await expect(engine.turns.send(caller, { conversationId, clientMessageId, text: 'Hi.' })).rejects.toMatchObject({
       code: 'protocol.invalid_body',
-      details: { field: 'body.clientMessageId' },
+      details: { field: 'clientMessageId' },
     });
 });

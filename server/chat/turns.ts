@@ -102,7 +102,7 @@ export class Turns {
     const text = checkText(body.text);
     const original = await this.#getMessage(caller, body.messageId);
     if (original.role !== 'user')
-      throw new AppError('chat.wrong_role', { field: 'body.messageId', expected: 'a message of the user' });
+      throw new AppError('chat.wrong_role', { field: 'messageId', expected: 'a message of the user' });
     return this.#start(caller, original.conversationId, {
       text,
       textTokens: undefined,

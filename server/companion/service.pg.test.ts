@@ -140,7 +140,7 @@ describe('CompanionService', () => {
     const caller = await newCaller();
     await expect(companion.createAvatar(caller, body)).rejects.toMatchObject({
       code: 'protocol.invalid_body',
-      details: { field: `body.${field}` },
+      details: { field },
     });
   });
 
@@ -149,7 +149,7 @@ describe('CompanionService', () => {
     for (const name of ['gnp.\u202eexe', 'a\u2066b', 'one\u2028two'])
       await expect(companion.createAvatar(owner, { name, systemPrompt: 'x' })).rejects.toMatchObject({
         code: 'protocol.invalid_body',
-        details: { field: 'body.name' },
+        details: { field: 'name' },
       });
   });
 

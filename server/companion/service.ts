@@ -64,9 +64,9 @@ export class CompanionService {
       await queries.insertAvatar(tx, {
         id: avatarId,
         ownerUserId: caller.userId,
-        name: plain('body.name', body.name),
-        tagline: plain('body.tagline', body.tagline ?? '', true),
-        greeting: prose('body.greeting', body.greeting ?? '', true),
+        name: plain('name', body.name),
+        tagline: plain('tagline', body.tagline ?? '', true),
+        greeting: prose('greeting', body.greeting ?? '', true),
         lang: body.lang ?? 'ja',
         accent: body.accent ?? accentFor(avatarId),
       });
@@ -74,8 +74,8 @@ export class CompanionService {
         id: uuidv7(),
         avatarId,
         version: 1,
-        systemPrompt: prose('body.systemPrompt', body.systemPrompt),
-        safetyRules: prose('body.safetyRules', body.safetyRules ?? '', true),
+        systemPrompt: prose('systemPrompt', body.systemPrompt),
+        safetyRules: prose('safetyRules', body.safetyRules ?? '', true),
         params: body.params ?? {},
         isActive: true,
       });
@@ -86,9 +86,9 @@ export class CompanionService {
   async updateAvatar(caller: Caller, body: UpBody<'companion.update_avatar'>): Promise<Avatar> {
     const { avatarId, ...given } = body;
     return this.#change(caller, avatarId, {
-      ...(given.name === undefined ? {} : { name: plain('body.name', given.name) }),
-      ...(given.tagline === undefined ? {} : { tagline: plain('body.tagline', given.tagline, true) }),
-      ...(given.greeting === undefined ? {} : { greeting: prose('body.greeting', given.greeting, true) }),
+      ...(given.name === undefined ? {} : { name: plain('name', given.name) }),
+      ...(given.tagline === undefined ? {} : { tagline: plain('tagline', given.tagline, true) }),
+      ...(given.greeting === undefined ? {} : { greeting: prose('greeting', given.greeting, true) }),
       ...(given.lang === undefined ? {} : { lang: given.lang }),
       ...(given.accent === undefined ? {} : { accent: given.accent }),
     });
@@ -118,8 +118,8 @@ export class CompanionService {
         id: uuidv7(),
         avatarId: body.avatarId,
         version: await queries.nextPromptVersion(tx, body.avatarId),
-        systemPrompt: prose('body.systemPrompt', body.systemPrompt),
-        safetyRules: prose('body.safetyRules', body.safetyRules ?? '', true),
+        systemPrompt: prose('systemPrompt', body.systemPrompt),
+        safetyRules: prose('safetyRules', body.safetyRules ?? '', true),
         params: body.params ?? {},
         isActive: activate,
       });

@@ -1,6 +1,7 @@
 /** Compiled checks of bodies, whose refusal names the field and says what was expected there. */
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { Storable } from '../../protocol/primitives.ts';
 import { AppError } from '../errors.ts';
 
 /** @throws AppError `protocol.invalid_body` */
@@ -43,6 +44,9 @@ function fieldName(instancePath: string, member = ''): string {
 
 function expectation(problem: Problem): string {
   if ('allowedValue' in problem.params) return JSON.stringify(problem.params.allowedValue);
+  // A pattern that says nothing to people.
+  if ('pattern' in problem.params && String(problem.params.pattern) === Storable)
+    return 'text without U+0000 and without halves of surrogate pairs';
   return problem.message
     .replace(/^must not have fewer than /, 'at least ')
     .replace(/^must not have more than /, 'at most ')

@@ -83,6 +83,15 @@ it('names the field of an invalid body and what was expected there', async () =>
     field: 'after.seq',
     expected: 'integer',
   });
+  expect(await field('companion.activate_prompt', { avatarId: UUID, version: 2 ** 31 })).toMatchObject({
+    field: 'version',
+  });
+  expect(
+    await field('companion.add_prompt', { avatarId: UUID, systemPrompt: 'x', params: { stop: ['a\u0000'] } }),
+  ).toEqual({
+    field: 'params.stop.0',
+    expected: 'text without U+0000 and without halves of surrogate pairs',
+  });
   expect(await field('chat.history', { conversationId: UUID, before: 3 })).toEqual({
     field: 'before',
     expected: 'string or null',
