@@ -1,5 +1,5 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -84,4 +84,10 @@ test.each([
   } catch (error) {
     expect(String(error)).not.toContain('AAAA');
   }
+});
+
+test('a file that holds something else is named', () => {
+  const file = newFile();
+  writeFileSync(file.path, 'something else\n', { mode: 0o600 });
+  expect(() => file.load()).toThrow(`${file.path}: expected \`id:base64\` pairs`);
 });

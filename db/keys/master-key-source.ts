@@ -27,19 +27,19 @@ export interface MasterKeySource {
   changed(): boolean;
 }
 
-/** @param text `id:base64` pairs, separated by commas or line breaks. @throws Error that names the fault, never the key. */
-export function parseMasterKeys(text: string): MasterKey[] {
+/** @param text `id:base64` pairs, separated by commas or line breaks. @param from for the error: where it stood. @throws Error that names the fault, never the key. */
+export function parseMasterKeys(text: string, from = 'Master keys'): MasterKey[] {
   const keys: MasterKey[] = [];
   for (const part of text.split(/[,\n]/).map((piece) => piece.trim())) {
     if (part === '' || part.startsWith('#')) continue;
     const match = /^([A-Za-z0-9_-]{1,32}):([A-Za-z0-9+/_-]{43}=?)$/.exec(part);
     const [, id, encoded] = match ?? [];
     if (id === undefined || encoded === undefined)
-      throw new Error('Master keys: expected `id:base64` pairs, each key 32 bytes.');
-    if (keys.some((other) => other.id === id)) throw new Error(`Master keys: the id "${id}" stands there twice.`);
+      throw new Error(`${from}: expected \`id:base64\` pairs, each key 32 bytes.`);
+    if (keys.some((other) => other.id === id)) throw new Error(`${from}: the id "${id}" stands there twice.`);
     keys.push({ id, key: createSecretKey(Buffer.from(encoded, 'base64')) });
   }
-  if (keys.length === 0) throw new Error('Master keys: expected at least one `id:base64` pair.');
+  if (keys.length === 0) throw new Error(`${from}: expected at least one \`id:base64\` pair.`);
   return keys;
 }
 
@@ -88,7 +88,7 @@ export class MasterKeyFile implements MasterKeySource {
     if (process.platform !== 'win32' && (statSync(this.path).mode & 0o077) !== 0) {
       throw new Error(`${this.path} can be read by others; run: chmod 600 ${this.path}`);
     }
-    const keys = parseMasterKeys(readFileSync(this.path, 'utf8'));
+    const keys = parseMasterKeys(readFileSync(this.path, 'utf8'), this.path);
     this.#seen = stamp;
     return keys;
   }

@@ -9,7 +9,8 @@ const file = join(folder, 'file');
 writeFileSync(file, '');
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const fault = (dataDir: string, ledgerKeyFile?: string) => findPathFault({ dataDir, ledgerKeyFile });
+const fault = (dataDir: string, ledgerKeyFile?: string, ledgerCheckpointDir?: string) =>
+  findPathFault({ dataDir, ledgerKeyFile, ledgerCheckpointDir });
 
 describe('the data folder', () => {
   it('may be there or be made later, and nothing is made by looking', () => {
@@ -40,4 +41,9 @@ it('a key file that is given must be a file', () => {
   expect(fault(folder, file)).toBeUndefined();
   for (const path of [folder, join(folder, 'none'), join(file, 'below')])
     expect(fault(folder, path)?.setting).toBe('LEDGER_KEY_FILE');
+});
+
+it('a folder for checkpoints is looked at like the data folder', () => {
+  expect(fault(folder, undefined, join(folder, 'one'))).toBeUndefined();
+  expect(fault(folder, undefined, file)?.setting).toBe('LEDGER_CHECKPOINT_DIR');
 });

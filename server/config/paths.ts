@@ -2,23 +2,28 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-export type PathSettings = { dataDir: string; ledgerKeyFile: string | undefined };
+export type PathSettings = {
+  dataDir: string;
+  ledgerKeyFile: string | undefined;
+  ledgerCheckpointDir: string | undefined;
+};
 
 /** @returns the setting at fault and what is wrong with it; undefined when all is well. Makes nothing. */
-export function findPathFault({
-  dataDir,
-  ledgerKeyFile,
-}: PathSettings): { setting: string; problem: string } | undefined {
-  const folder = findFolderFault(dataDir);
-  if (folder !== undefined) return { setting: 'TSUMUGI_DATA_DIR', problem: folder };
+export function findPathFault(paths: PathSettings): { setting: string; problem: string } | undefined {
+  const { dataDir, ledgerKeyFile, ledgerCheckpointDir = dataDir } = paths;
+  const folders = { TSUMUGI_DATA_DIR: dataDir, LEDGER_CHECKPOINT_DIR: ledgerCheckpointDir };
+  for (const [setting, folder] of Object.entries(folders)) {
+    const problem = findFolderFault(folder);
+    if (problem !== undefined) return { setting, problem };
+  }
   if (ledgerKeyFile === undefined || isFile(ledgerKeyFile)) return undefined;
   return { setting: 'LEDGER_KEY_FILE', problem: `expected a file, got ${JSON.stringify(ledgerKeyFile)}.` };
 }
 
-function findFolderFault(dataDir: string): string | undefined {
-  const wanted = resolve(dataDir);
+function findFolderFault(folder: string): string | undefined {
+  const wanted = resolve(folder);
   const there = nearest(wanted);
-  const got = `got ${JSON.stringify(dataDir)}`;
+  const got = `got ${JSON.stringify(folder)}`;
   if (!statSync(there).isDirectory()) return `expected a folder, ${got}, and ${there} is a file.`;
   try {
     accessSync(there, constants.W_OK | constants.X_OK);
