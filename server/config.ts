@@ -9,6 +9,8 @@ export type Config = SettingValues &
   Readonly<{
     production: boolean;
     tls: boolean;
+    /** By `npm start`, and so to end with it. */
+    startedByNpm: boolean;
     /** Where the chat model comes from. */
     modelSource: 'persona' | 'openai' | 'compatible';
     /** Things an operator should hear about; logged once at start. */
@@ -46,6 +48,7 @@ export function loadConfig(env: Environment = process.env, args: readonly string
     ...values,
     production: values.nodeEnv === 'production',
     tls: values.tlsCertFile !== undefined,
+    startedByNpm: given['npm_lifecycle_event'] === 'start',
     modelSource,
     warnings: findWarnings(values, given),
   };

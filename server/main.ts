@@ -7,6 +7,7 @@ import { type Config, ConfigError, loadConfig } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLog, type Log } from './log.ts';
 import { type RunningServer, startServer } from './start.ts';
+import { onStarterGone } from './starter.ts';
 
 /** What a supervisor sees: 0 stopped on request, 1 could not start or failed, 2 a wrong setting. */
 const exitCodes = { stopped: 0, failed: 1, misconfigured: 2 } as const;
@@ -48,6 +49,12 @@ async function run(config: Config): Promise<void> {
     ending ??= lifecycle.close().finally(() => process.exit(exitCodes.failed));
   };
   onSignals(log, () => end(exitCodes.stopped));
+  if (config.startedByNpm) {
+    onStarterGone(() => {
+      log.info({}, 'stopping with the npm that started it');
+      end(exitCodes.stopped);
+    });
+  }
   try {
     server = await startServer(config, log, lifecycle, {
       onFatal(reason) {

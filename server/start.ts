@@ -51,7 +51,11 @@ export async function startServer(
   services.money.listening(url);
   storage.announce(url);
   log.info({ url, storage: storage.describe, model: services.model.defaultModel }, 'ready');
-  return { url, drain: () => opened.drain(), reloadKeys: () => services.keys.ring.reload() };
+  const drain = (): Promise<void> => {
+    storage.leave();
+    return opened.drain();
+  };
+  return { url, drain, reloadKeys: () => services.keys.ring.reload() };
 }
 
 function shownHost(host: string): string {

@@ -23,6 +23,8 @@ export type Storage = {
   describe: string;
   /** Tells a second start in the same folder where this server answers. */
   announce(address: string): void;
+  /** Tells it that this server is about to end. */
+  leave(): void;
 };
 
 const SWEEP_MS = 60_000;
@@ -69,6 +71,7 @@ export async function openStorage(
     alone: embedded !== undefined && config.redisUrl === undefined,
     describe: config.redisUrl === undefined ? kept : `${kept}, Redis at ${new URL(config.redisUrl).host}`,
     announce: (address) => embedded?.announce(address),
+    leave: () => embedded?.leave(),
   };
 }
 

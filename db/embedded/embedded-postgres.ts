@@ -17,7 +17,7 @@ import postgres from 'postgres';
 import { quote } from '../login.ts';
 import { locateBinaries } from './binaries.ts';
 import { type ClusterOptions, initialize, newPassword, type RunningCluster, startCluster } from './cluster.ts';
-import { type InstanceLock, takeLock } from './lock.ts';
+import { type InstanceLock, takeLockInTurn } from './lock.ts';
 import { stopOrphan } from './orphan.ts';
 import { choosePlace, makeOwned, type Place } from './place.ts';
 import { isRoot } from './system-user.ts';
@@ -31,6 +31,8 @@ export type EmbeddedPostgres = {
   readonly exited: Promise<string>;
   /** Tells a second start in this folder where this server answers. */
   announce(address: string): void;
+  /** Tells it that this server is about to end, so that it waits. */
+  leave(): void;
   /** Ends the sessions, writes a checkpoint, gives the folder free. Idempotent. */
   stop(): Promise<void>;
 };
@@ -50,14 +52,14 @@ export async function startEmbeddedPostgres(options: {
 }): Promise<EmbeddedPostgres> {
   mkdirSync(options.dataDir, { recursive: true, mode: isRoot() ? 0o711 : 0o700 });
   const dataDir = realpathSync(options.dataDir);
-  const locks = [takeLock(dataDir)];
+  const locks = [await takeLockInTurn(dataDir)];
   const release = () => {
     for (const lock of locks) lock.release();
   };
   try {
     const place = choosePlace(dataDir, options.log);
     // Two copies of a checkout share the link's target: that needs a lock of its own.
-    if (dirname(place.folder) !== dataDir) locks.push(takeLock(dirname(place.folder)));
+    if (dirname(place.folder) !== dataDir) locks.push(await takeLockInTurn(dirname(place.folder)));
     const cluster = await open(place, {
       binaries: locateBinaries(place.user, options.log),
       user: place.user,
@@ -105,6 +107,9 @@ function running(
     exited: cluster.exited,
     announce: (address) => {
       for (const lock of locks) lock.note(address);
+    },
+    leave() {
+      for (const lock of locks) lock.leave();
     },
     async stop() {
       await cluster.stop();

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { takeLock } from './lock.ts';
+import { takeLock, takeLockInTurn } from './lock.ts';
 import { isAlive, startTimeOf } from './process.ts';
 
 let folder: string;
@@ -20,6 +20,18 @@ test('is taken once, tells where, and is given free', () => {
   expect(() => takeLock(folder)).toThrow(`pid ${process.pid}, address http://here.`);
   lock.release();
   takeLock(folder).release();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('is waited for when its holder is about to end, and only then', async () => {
+  const lock = takeLock(folder);
+  await expect(takeLockInTurn(folder)).rejects.toThrow('still starting');
+  lock.note('http://here');
+  lock.leave();
+  expect(() => takeLock(folder)).toThrow(`pid ${process.pid}, stopping.`);
+  const next = takeLockInTurn(folder);
+  lock.release();
+  (await next).release();
   expect(readdirSync(folder)).toEqual([]);
 });
 

@@ -4,16 +4,45 @@
  */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive, startTimeOf } from './process.ts';
 
 export type InstanceLock = {
   /** Tells a second start where the first one answers. */
   note(address: string): void;
+  /** Tells a second start that this one is about to end: it waits. */
+  leave(): void;
   release(): void;
 };
 
-type Holder = { pid: number; startTime: number | undefined; address?: string };
+type Holder = { pid: number; startTime: number | undefined; address?: string; leaving?: boolean };
 const fileName = 'server.lock';
+/** As long as a server may take to let its answers end, and a little more. */
+const LEAVING_MS = 20_000;
+const LOOK_MS = 100;
+
+/** A server holds the folder. `leaving`: it is about to end. */
+class FolderTaken extends Error {
+  readonly leaving: boolean;
+
+  constructor(folder: string, { pid, address, leaving = false }: Holder) {
+    const where = address ? `, address ${address}` : ', still starting';
+    super(`Tsumugi is already running in ${folder}: pid ${pid}${leaving ? ', stopping' : where}.`);
+    this.leaving = leaving;
+  }
+}
+
+/** Waits for a server that is about to end. @throws Error in one line when a server runs in `folder`. */
+export async function takeLockInTurn(folder: string): Promise<InstanceLock> {
+  for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
+    try {
+      return takeLock(folder);
+    } catch (error) {
+      if (!(error instanceof FolderTaken) || !error.leaving || waitedMs >= LEAVING_MS) throw error;
+    }
+    await delay(LOOK_MS);
+  }
+}
 
 /** @throws Error in one line when a server runs in `folder`. */
 export function takeLock(
@@ -26,29 +55,25 @@ export function takeLock(
   try {
     while (!tryLink(draft, path)) {
       const holder = readHolder(path);
-      if (holder && isAlive(holder.pid, holder.startTime)) throw alreadyRunning(folder, holder);
+      if (holder && isAlive(holder.pid, holder.startTime)) throw new FolderTaken(folder, holder);
       removeStale(path, holder, folder, self);
     }
   } finally {
     rmSync(draft, { force: true });
   }
   const mine = () => readHolder(path)?.pid === self.pid;
+  const rewrite = (facts: Partial<Holder>) => {
+    if (!mine()) return;
+    writeFileSync(draft, JSON.stringify({ ...readHolder(path), ...facts }), { mode: 0o600 });
+    renameSync(draft, path);
+  };
   return {
-    note(address) {
-      if (!mine()) return;
-      writeFileSync(draft, JSON.stringify({ ...self, address }), { mode: 0o600 });
-      renameSync(draft, path);
-    },
+    note: (address) => rewrite({ address }),
+    leave: () => rewrite({ leaving: true }),
     release() {
       if (mine()) rmSync(path, { force: true });
     },
   };
-}
-
-function alreadyRunning(folder: string, { pid, address }: Holder): Error {
-  return new Error(
-    `Tsumugi is already running in ${folder}: pid ${pid}${address ? `, address ${address}` : ', still starting'}.`,
-  );
 }
 
 /** A link, unlike a rename, fails when the name is taken. */
@@ -83,7 +108,7 @@ function removeStale(path: string, stale: Holder | undefined, folder: string, se
   if (fresh && isAlive(holder.pid, holder.startTime)) {
     tryLink(grabbed, path);
     rmSync(grabbed, { force: true });
-    throw alreadyRunning(folder, holder);
+    throw new FolderTaken(folder, holder);
   }
   rmSync(grabbed, { force: true });
 }
