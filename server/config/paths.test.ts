@@ -30,6 +30,10 @@ describe('the data folder', () => {
     });
   });
 
+  it.runIf(process.platform === 'linux')('is refused where nobody can make a folder', () => {
+    expect(fault('/proc/none/data')?.problem).toMatch(/\/proc cannot be written \([A-Z]+\)\.$/);
+  });
+
   it.skipIf(process.getuid?.() === 0)('is refused when it cannot be written, which root always can', () => {
     const closed = join(folder, 'closed');
     mkdirSync(closed, { mode: 0o500 });

@@ -1,6 +1,6 @@
 /** Looks at the paths of settings before anything is made, so that a wrong one stops the start by the name of its setting. */
-import { accessSync, constants, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { accessSync, constants, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 export type PathSettings = {
   dataDir: string;
@@ -8,7 +8,7 @@ export type PathSettings = {
   ledgerCheckpointDir: string | undefined;
 };
 
-/** @returns the setting at fault and what is wrong with it; undefined when all is well. Makes nothing. */
+/** @returns the setting at fault and what is wrong with it; undefined when all is well. Leaves nothing behind. */
 export function findPathFault(paths: PathSettings): { setting: string; problem: string } | undefined {
   const { dataDir, ledgerKeyFile, ledgerCheckpointDir = dataDir } = paths;
   const folders = { TSUMUGI_DATA_DIR: dataDir, LEDGER_CHECKPOINT_DIR: ledgerCheckpointDir };
@@ -27,6 +27,8 @@ function findFolderFault(folder: string): string | undefined {
   if (!statSync(there).isDirectory()) return `expected a folder, ${got}, and ${there} is a file.`;
   try {
     accessSync(there, constants.W_OK | constants.X_OK);
+    // Some file systems let nobody make a folder, whatever their rights say; Node's recursive `mkdir` would try for ever.
+    if (there !== wanted) rmdirSync(mkdtempSync(join(there, '.tsumugi-')));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     return `expected a folder that this user can write to, ${got}, and ${there} cannot be written (${code}).`;
