@@ -33,3 +33,16 @@ it('tells a failure to all who wait for it, and tries anew for the next', async 
   running[1]?.resolve(7);
   expect(await again).toBe(7);
 });
+
+it('leaves a newer reading to be shared when an older one fails late', async () => {
+  const { ask, running } = openReads();
+  const first = ask('a');
+  running[0]?.begun();
+  const newer = ask('a');
+  running[0]?.reject(new Error('away'));
+  await expect(first).rejects.toThrow('away');
+  const shared = ask('a');
+  expect(running).toHaveLength(2);
+  running[1]?.resolve(3);
+  expect(await Promise.all([newer, shared])).toEqual([3, 3]);
+});
