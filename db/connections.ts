@@ -6,6 +6,7 @@
  * inside somebody else's (#1216), which row level security can not see.
  */
 import postgres from 'postgres';
+import { arrayTypes } from './array-types.ts';
 
 export type ConnectionOptions = postgres.Options<Record<string, never>>;
 
@@ -21,6 +22,8 @@ export class Connection {
   constructor(url: string, options: ConnectionOptions) {
     this.sql = postgres(url, {
       ...options,
+      types: { ...arrayTypes, ...options.types },
+      fetch_types: false,
       max: 1,
       // Both would end it between two queries of a transaction.
       idle_timeout: null,

@@ -22,7 +22,12 @@ type Standing = {
  */
 export async function prepareAppLogin(ownerUrl: string, password: string): Promise<string> {
   if (!/^[\w-]{16,}$/.test(password)) throw new Error('The password of the login needs 16 or more of A-Z a-z 0-9 _ -.');
-  const sql = postgres(ownerUrl, { max: 1, onnotice: () => {}, connection: { application_name: 'tsumugi login' } });
+  const sql = postgres(ownerUrl, {
+    max: 1,
+    onnotice: () => {},
+    fetch_types: false,
+    connection: { application_name: 'tsumugi login' },
+  });
   try {
     await checkServerVersion(sql);
     const standing = await readStanding(sql);
@@ -41,7 +46,12 @@ export async function prepareAppLogin(ownerUrl: string, password: string): Promi
  * @throws Error in one line when it is neither that nor an owner who may make the login, or when the schema is not current.
  */
 export async function isAppLogin(url: string): Promise<boolean> {
-  const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: 'tsumugi login' } });
+  const sql = postgres(url, {
+    max: 1,
+    onnotice: () => {},
+    fetch_types: false,
+    connection: { application_name: 'tsumugi login' },
+  });
   try {
     await checkServerVersion(sql);
     const standing = await readStanding(sql);

@@ -50,6 +50,7 @@ export async function migrate(
     max: 1,
     onnotice: () => {},
     prepare: false,
+    fetch_types: false,
     connection: { application_name: 'tsumugi migrate' },
   });
   try {

@@ -143,7 +143,7 @@ function readPassword(dataDir: string, fresh: boolean): string {
 }
 
 async function ensureDatabase(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sql = postgres(url, { max: 1, onnotice: () => {}, fetch_types: false });
   try {
     const [known] = await sql`select from pg_database where datname = ${database}`;
     if (!known) await sql.unsafe(`CREATE DATABASE ${quote(database)}`);

@@ -29,7 +29,7 @@ export class PostgresChannels {
 
   constructor(url: string, options: ConnectionOptions) {
     this.#url = url;
-    this.#options = { ...options, fetch_types: false };
+    this.#options = options;
     this.#speaker = new ConnectionPool(url, this.#options, 1);
   }
 
