@@ -29,7 +29,7 @@ it('names the setting whose server cannot be reached, and keeps its password', a
   try {
     const REDIS_URL = 'redis://:hidden@127.0.0.1:1';
     expect(await complaint({ DATABASE_URL: database.ownerUrl, REDIS_URL })).toBe(
-      'REDIS_URL: Redis at 127.0.0.1:1 does not answer.',
+      'REDIS_URL: Redis at 127.0.0.1:1 does not answer (ECONNREFUSED).',
     );
   } finally {
     await database.close();

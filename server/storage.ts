@@ -5,6 +5,7 @@ import { startEmbeddedPostgres } from '../db/embedded/embedded-postgres.ts';
 import type { LiveStore } from '../db/live/live-store.ts';
 import { PostgresLiveStore } from '../db/live/postgres.ts';
 import { RedisLiveStore } from '../db/live/redis.ts';
+import { redisFault } from '../db/live/redis-fault.ts';
 import { isAppLogin, prepareAppLogin } from '../db/login.ts';
 import { migrate } from '../db/migrate.ts';
 import type { Clock } from './clock.ts';
@@ -111,11 +112,11 @@ async function naming<T>(setting: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** The driver only says that it has given up. The host alone is shown: the address may carry a password. */
+/** The host alone is shown: the address may carry a password. */
 async function reachable(ping: Promise<unknown>, address: string): Promise<void> {
   try {
     await ping;
   } catch (error) {
-    throw new Error(`Redis at ${new URL(address).host} does not answer.`, { cause: error });
+    throw new Error(`Redis at ${new URL(address).host} ${redisFault(error)}.`, { cause: error });
   }
 }

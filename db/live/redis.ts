@@ -5,6 +5,7 @@
  */
 import { Redis } from 'ioredis';
 import type { LiveStore, LogPiece } from './live-store.ts';
+import { RedisUnfitError } from './redis-fault.ts';
 import * as scripts from './redis-scripts.ts';
 import { fromStored, toStored } from './stored-text.ts';
 
@@ -36,6 +37,8 @@ export class RedisLiveStore implements LiveStore {
   readonly #listeners = new Map<string, Set<(payload: string) => void>>();
   readonly #gapListeners = new Set<() => void>();
   #versionChecked = false;
+  /** The last thing that went wrong with a connection; a call that had to give up only knows that it did. */
+  #lastFault: Error | undefined;
   #wasHeard = false;
 
   /** @param onError connection failures, for the log; ioredis comes back by itself. */
@@ -49,7 +52,12 @@ export class RedisLiveStore implements LiveStore {
     const bounds = { maxRetriesPerRequest: 2, commandTimeout: answerMs };
     this.#redis = new Redis(url, { ...shared, ...bounds, enableAutoPipelining: true });
     this.#ear = new Redis(url, { ...shared, maxRetriesPerRequest: null });
-    for (const client of [this.#redis, this.#ear]) client.on('error', options.onError ?? (() => {}));
+    for (const client of [this.#redis, this.#ear]) {
+      client.on('error', (error: Error) => {
+        this.#lastFault = error;
+        options.onError?.(error);
+      });
+    }
     this.#run = defineScripts(this.#redis);
     this.#ear.on('ready', () => void this.#heardAgain());
     this.#ear.on('smessage', (channel: string, message: string) => this.#deliver(channel, message));
@@ -190,15 +198,20 @@ export class RedisLiveStore implements LiveStore {
   /** Redis removes by itself what is over. */
   async sweep(): Promise<void> {}
 
-  /** @throws Error when the server is too old. */
+  /** @throws Error when the server does not answer, or, the first time, cannot be used: `redisFault` says why. */
   async ping(): Promise<void> {
     if (this.#versionChecked) {
       await this.#redis.ping();
       return;
     }
-    const [, version = '0'] = /^redis_version:(\S+)/m.exec(await this.#redis.info('server')) ?? [];
+    const info = await this.#redis.info('server').catch((error: unknown) => {
+      throw this.#lastFault ?? error;
+    });
+    // A database that is not there is only complained about; everything would go to another one.
+    if (this.#lastFault?.name === 'ReplyError') throw this.#lastFault;
+    const [, version = '0'] = /^redis_version:(\S+)/m.exec(info) ?? [];
     if (Number.parseInt(version, 10) < oldestMajor)
-      throw new Error(`Redis ${version} is too old: 7.0 or newer is needed.`);
+      throw new RedisUnfitError(`is too old: it is ${version}, and 7.0 or newer is needed`);
     this.#versionChecked = true;
   }
 
