@@ -1,5 +1,6 @@
 /** The program: settings, then everything in order; on a signal, everything in reverse order. */
 
+import { findAddressFault } from './config/address.ts';
 import { helpText, versionText } from './config/help.ts';
 import { findPathFault } from './config/paths.ts';
 import { findTlsFault } from './config/tls-files.ts';
@@ -18,13 +19,16 @@ const GIVE_UP_MS = 1_500;
 const args = process.argv.slice(2);
 if (args.includes('--help') || args.includes('-h')) console.log(helpText());
 else if (args.includes('--version')) console.log(versionText());
-else await run(readConfig(args));
+else await run(await readConfig(args));
 
 /** One line that names the setting, and the end. */
-function readConfig(given: readonly string[]): Config {
+async function readConfig(given: readonly string[]): Promise<Config> {
   try {
     const config = loadConfig(process.env, given);
-    const fault = findTlsFault(config.tlsCertFile, config.tlsKeyFile) ?? findPathFault(config);
+    const fault =
+      findTlsFault(config.tlsCertFile, config.tlsKeyFile) ??
+      findPathFault(config) ??
+      (await findAddressFault(config.host, config.port));
     if (fault !== undefined) throw new ConfigError(fault.setting, fault.problem);
     return config;
   } catch (error) {

@@ -117,7 +117,9 @@ export class Gateway {
     const listenSocket = await promise;
     if (listenSocket === false) {
       throw new Error(
-        `Cannot listen on HOST ${host}, PORT ${port}: the port is taken, or the address is not of this machine.`,
+        port === 0
+          ? `HOST: ${host} is no address of this machine.`
+          : `PORT: ${port} is taken, or HOST: ${host} is no address of this machine.`,
       );
     }
     this.#listenSocket = listenSocket;
