@@ -4,9 +4,8 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
 import type { SystemUser } from './system-user.ts';
@@ -69,16 +68,20 @@ export function isInitialized(folder: string): boolean {
 
 /** Makes the cluster. The folder must be empty and belong to `user`. */
 export async function initialize(options: ClusterOptions, extra: readonly string[] = []): Promise<void> {
-  // initdb reads the password from a file; only its user may read that.
-  const scratch = mkdtempSync(join(tmpdir(), 'tsumugi-init-'));
-  const passwordFile = join(scratch, 'password');
+  // initdb reads the password from a file; only its user may read that. It lies beside the folder, so that what a killed
+  // start leaves behind is cleared away together.
+  const passwordFile = `${options.folder}.password`;
+  let child: ChildProcess | undefined;
+  const clearUp = () => rmSync(passwordFile, { force: true });
+  const atExit = () => {
+    child?.kill('SIGTERM');
+    clearUp();
+  };
+  process.once('exit', atExit);
   try {
-    writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600 });
-    if (options.user) {
-      chownSync(scratch, options.user.uid, options.user.gid);
-      chownSync(passwordFile, options.user.uid, options.user.gid);
-    }
-    const child = start(options.binaries.initdb, options, [
+    writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600, flag: 'wx' });
+    if (options.user) chownSync(passwordFile, options.user.uid, options.user.gid);
+    child = start(options.binaries.initdb, options, [
       `--pgdata=${options.folder}`,
       `--username=${superuser}`,
       `--pwfile=${passwordFile}`,
@@ -92,7 +95,8 @@ export async function initialize(options: ClusterOptions, extra: readonly string
     const end = await exitOf(child);
     if (end !== '0') throw new Error(`initdb failed (${end}): ${output().trim().split('\n').slice(-4).join(' | ')}`);
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    process.removeListener('exit', atExit);
+    clearUp();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Real processes, really killed. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -121,6 +121,23 @@ test('a first start that was cut off leaves nothing that the next one trips over
   expect(await append(next.child, 'a')).toEqual(['a']);
   await end(next.child, 'stop');
 });
+
+test('a first start that is told to stop takes what makes the cluster with it, and leaves no password', async () => {
+  const child = fork(program, [dataDir], { execArgv: [], stdio: 'inherit' });
+  children.push(child);
+  while (!readdirSync(dataDir).some((name) => /unfinished-\d+$/.test(name))) await new Promise(setImmediate);
+  await expect.poll(programsOn).toHaveLength(1);
+  await end(child, 'SIGTERM');
+  await expect.poll(programsOn).toEqual([]);
+  expect(readdirSync(dataDir).filter((name) => name.endsWith('.password'))).toEqual([]);
+});
+
+/** The programs of PostgreSQL that were told of the folder. */
+const programsOn = (): string[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => (existsSync(`/proc/${pid}/cmdline`) ? readFileSync(`/proc/${pid}/cmdline`, 'utf8') : ''))
+    .filter((line) => line.includes('/initdb\0') && line.includes(dataDir));
 
 test('Ctrl-C in the terminal does not reach PostgreSQL: it has a session of its own', async () => {
   const { child } = await start();

@@ -7,6 +7,7 @@ const [, , dataDir = ''] = process.argv;
 const say = (message: object) => process.send?.(message);
 
 process.on('SIGINT', () => {}); // what a server does that is still draining
+process.once('SIGTERM', () => process.exit(0)); // what one does that is told to stop while it starts
 try {
   const running = await startEmbeddedPostgres({ dataDir, log: (line) => say({ log: line }), settings: ['fsync=off'] });
   running.announce('http://127.0.0.1:4567');

@@ -25,6 +25,9 @@ it('leaves a port that is taken to the start, and takes none itself', async () =
   expect(await findAddressFault('127.0.0.1', port)).toBeUndefined();
 });
 
-it.skipIf(process.platform !== 'linux' || process.getuid?.() === 0)('names PORT where only root may listen', async () => {
-  expect((await findAddressFault('127.0.0.1', 80))?.setting).toBe('PORT');
-});
+it.skipIf(process.platform !== 'linux' || process.getuid?.() === 0)(
+  'names PORT where only root may listen',
+  async () => {
+    expect((await findAddressFault('127.0.0.1', 80))?.setting).toBe('PORT');
+  },
+);
