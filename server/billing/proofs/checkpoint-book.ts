@@ -31,7 +31,13 @@ export class CheckpointBook {
 
   async addFiles(files: CheckpointFiles): Promise<void> {
     for (let shard = 0; shard < SHARDS; shard++) {
-      const { records, cutOff } = await files.all(shard);
+      const { records, cutOff, damaged } = await files.all(shard);
+      for (const file of damaged)
+        this.faults.push({
+          shard,
+          seq: 0,
+          problem: `${file} holds what is no checkpoint, nor one that a crash cut off`,
+        });
       if (cutOff > 0)
         this.notes.push(`shard ${shard}: ${cutOff} records of checkpoint files were cut off, as by a crash`);
       for (const { file, note } of records) await this.add(shard, file, note);
@@ -42,9 +48,14 @@ export class CheckpointBook {
   async add(shard: number, from: string, note: string): Promise<void> {
     let read: Checkpoint | undefined;
     try {
-      read = parseCheckpoint(parseNote(note).text);
+      const { text, signatures } = parseNote(note);
+      read = parseCheckpoint(text);
       const { origin } = read;
       if (!this.#keys.some(({ name }) => name === origin)) {
+        const ours = signatures.find((one) =>
+          this.#keys.some(({ name, keyId }) => name === one.name && keyId === one.keyId),
+        );
+        if (ours !== undefined) throw new RangeError(`it says to be of ${origin}, and ${ours.name} has signed it`);
         const told = `${from}: there is no key for checkpoints of ${origin}; they were passed over`;
         if (!this.notes.includes(told)) this.notes.push(told);
         return;

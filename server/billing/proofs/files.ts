@@ -6,11 +6,11 @@
 import { mkdirSync } from 'node:fs';
 import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseRecords } from './checkpoint-records.ts';
 
 export type CheckpointRecord = { file: string; note: string };
 
 const FILE = /^\d{4}-\d\d-\d\d\.txt$/;
-const SIGNATURE = '\u2014 ';
 
 export class CheckpointFiles {
   readonly folder: string;
@@ -29,8 +29,9 @@ export class CheckpointFiles {
       const { size } = await file.stat();
       const tail = Buffer.alloc(Math.min(2, size));
       await file.read(tail, 0, tail.length, size - tail.length);
-      // Behind a record that was cut off a new one must begin on its own.
-      const gap = size === 0 || tail.toString() === '\n\n' ? '' : '\n\n';
+      // Behind a record that was cut off a new one must begin on its own: with one empty line before it, not more.
+      const end = tail.toString();
+      const gap = size === 0 || end === '\n\n' ? '' : end.endsWith('\n') ? '\n' : '\n\n';
       await file.appendFile(`${gap}${note}\n`);
       await file.sync();
       if (size === 0) await syncFolder(folder);
@@ -48,16 +49,18 @@ export class CheckpointFiles {
     return undefined;
   }
 
-  /** All records of a shard, in the order they were written, and how many were cut off. */
-  async all(shard: number): Promise<{ records: CheckpointRecord[]; cutOff: number }> {
+  /** All records of a shard, in the order they were written, how many were cut off, and the files that hold something else. */
+  async all(shard: number): Promise<{ records: CheckpointRecord[]; cutOff: number; damaged: string[] }> {
     const records: CheckpointRecord[] = [];
+    const damaged: string[] = [];
     let cutOff = 0;
     for (const file of await this.#files(shard)) {
       const parsed = parseRecords(await readFile(file, 'utf8'));
-      records.push(...parsed.notes.map((note) => ({ file, note })));
+      for (const note of parsed.notes) records.push({ file, note });
       cutOff += parsed.cutOff;
+      if (parsed.damaged > 0) damaged.push(file);
     }
-    return { records, cutOff };
+    return { records, cutOff, damaged };
   }
 
   async #files(shard: number): Promise<string[]> {
@@ -73,27 +76,6 @@ export class CheckpointFiles {
       throw error;
     }
   }
-}
-
-/** Blocks between empty lines: a text, then its signatures. */
-export function parseRecords(content: string): { notes: string[]; cutOff: number } {
-  // Without the empty line behind it the last record may lack a part of its signature.
-  const blocks = content.split('\n\n');
-  const rest = blocks.pop() ?? '';
-  const notes: string[] = [];
-  let cutOff = rest === '' ? 0 : 1;
-  let text: string | undefined;
-  for (const block of blocks.filter((one) => one !== '')) {
-    const isSignatures = block.split('\n').every((line) => line.startsWith(SIGNATURE));
-    if (isSignatures && text !== undefined) {
-      notes.push(`${text}\n\n${block}\n`);
-      text = undefined;
-      continue;
-    }
-    if (text !== undefined || isSignatures) cutOff += 1;
-    text = isSignatures ? undefined : block;
-  }
-  return { notes, cutOff: text === undefined ? cutOff : Math.max(1, cutOff) };
 }
 
 async function syncFolder(path: string): Promise<void> {
