@@ -13,6 +13,10 @@ const FIRST = `tsumugi-ledger-export 1\t${exportColumns.join('\t')}`;
 const LAST = /^end (\d{1,15})$/;
 const LINE_BREAK = 10;
 const LETTER_E = 0x65;
+/** No line of an entry comes near it. */
+const MAX_LINE_BYTES = 1 << 20;
+/** Of a longer one: shard and sequence stand in it. Its last byte lies within an account's id. */
+const KEPT_BYTES = 64;
 
 /** The file is not one of this form, or is not whole. */
 export class BadExport extends Error {
@@ -42,17 +46,19 @@ function countLines(bytes: Uint8Array): number {
   return lines;
 }
 
-/** Whole lines of pieces that end anywhere. */
+/** Whole lines of pieces that end anywhere. One that is longer than any entry is told by its beginning, made unreadable. */
 export async function* wholeLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   let rest: Uint8Array = new Uint8Array();
   for await (const piece of pieces) {
     const end = piece.lastIndexOf(LINE_BREAK) + 1;
-    if (end === 0) {
+    if (end > 0) {
+      yield rest.length === 0 ? piece.subarray(0, end) : Buffer.concat([rest, piece.subarray(0, end)]);
+      rest = piece.slice(end);
+    } else {
       rest = Buffer.concat([rest, piece]);
-      continue;
     }
-    yield rest.length === 0 ? piece.subarray(0, end) : Buffer.concat([rest, piece.subarray(0, end)]);
-    rest = piece.slice(end);
+    // Whatever follows, it must not be put together with this to an entry.
+    if (rest.length > MAX_LINE_BYTES) rest = rest.slice(0, KEPT_BYTES).fill(0, KEPT_BYTES - 1);
   }
   if (rest.length > 0) throw new BadExport('The last line has no end: the file was cut off.');
 }

@@ -1,8 +1,7 @@
 /** `npm run ledger -- …`: what an operator or an auditor does with the ledger's proofs. Prints no key but public ones. */
 import { once } from 'node:events';
-import { createWriteStream, existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
+import { existsSync } from 'node:fs';
+import { open, readFile, rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Database } from '../../../db/client.ts';
 import { MasterKeyFile, type MasterKeySource } from '../../../db/keys/master-key-source.ts';
@@ -153,15 +152,23 @@ async function keysFor(
 const openKeys = (parts: LedgerCommandParts) => CheckpointKeys.open(parts.keySource(), parts.origin);
 
 async function exportTo(parts: LedgerCommandParts, out: string | undefined): Promise<number> {
-  const db = await parts.openDatabase();
-  const stream = out === undefined ? process.stdout : createWriteStream(out, { flags: 'wx', mode: 0o600 });
-  const write = async (piece: Uint8Array | string) => {
-    if (!stream.write(piece)) await once(stream, 'drain');
-  };
-  const rows = await writeExport(db, write);
-  if (out === undefined) return exitCodes.right;
-  stream.end();
-  await finished(stream);
-  parts.print(`${rows} entries are in ${out}.`);
-  return exitCodes.right;
+  if (out === undefined) {
+    await writeExport(await parts.openDatabase(), async (piece) => {
+      if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
+    });
+    return exitCodes.right;
+  }
+  const file = await open(out, 'wx', 0o600);
+  try {
+    const rows = await writeExport(await parts.openDatabase(), (piece) => file.appendFile(piece));
+    await file.sync();
+    parts.print(`${rows} entries are in ${out}.`);
+    return exitCodes.right;
+  } catch (error) {
+    // Nobody shall take a part for the whole.
+    await rm(out);
+    throw error;
+  } finally {
+    await file.close();
+  }
 }
