@@ -40,7 +40,10 @@ export async function findReversible(tx: Tx, entryId: string): Promise<Reversibl
     select e.id as "entryId", e.from_account as "fromAccount", e.to_account as "toAccount", e.asset, e.token_amount as "tokenAmount",
       e.purpose, e.reverses_id is not null as "isCorrection", (extract(epoch from e.created_at) * 1000)::float8 as "createdAtMs",
       exists (select from billing.token_ledger r where r.reverses_id = e.id)
-        or exists (select from billing.pending_entries p where p.reverses_id = e.id) as "isReversed",
+        or exists (select from billing.pending_entries p where p.reverses_id = e.id)
+        -- A plan's tokens that went back with their money.
+        or exists (select from billing.plan_grants g where g.idempotency_key = (e.idempotency_key collate "default") and g.clawed_by is not null)
+        as "isReversed",
       (select o.organization_id from billing.organization_entries o where o.entry_id = e.id) as "organizationId",
       array(select a.owner_id from billing.accounts a where a.owner_type = 'user' and a.id in (e.from_account, e.to_account)) as "userIds"
     from billing.token_ledger e where e.id = ${entryId}`;

@@ -36,23 +36,43 @@ export async function insertGrant(tx: Tx, row: GrantRow): Promise<void> {
       ${row.periodEnd.toISOString()}, ${row.tokens})`;
 }
 
-/** The subscription that a purchase paid a period of, and what was granted for that period and not taken back yet. */
-export async function findPaidGrants(
+/** The subscription that a purchase paid a period of, and whether it is that which is under way. */
+export async function findPaidSubscription(
   tx: Tx,
   purchaseId: string,
-): Promise<{ providerSubscriptionId: string | null; provider: string; tokens: number; current: boolean } | undefined> {
-  const [row] = await tx.sql<
-    { providerSubscriptionId: string | null; provider: string; tokens: string; current: boolean | null }[]
-  >`
-    select y.subscription_id as "providerSubscriptionId", y.provider, coalesce(sum(g.tokens), 0) as tokens,
-      bool_or(p.created_at >= s.current_period_start - interval '1 day') as current
+): Promise<{ providerSubscriptionId: string | null; provider: string; current: boolean } | undefined> {
+  const [row] = await tx.sql<{ providerSubscriptionId: string | null; provider: string; current: boolean | null }[]>`
+    select y.subscription_id as "providerSubscriptionId", y.provider,
+      p.created_at >= s.current_period_start - interval '1 day' as current
     from billing.purchases p join billing.payments y on y.id = p.payment_row_id
     left join billing.subscriptions s on s.provider = y.provider and s.provider_subscription_id = y.subscription_id
+    where p.id = ${purchaseId}`;
+  return row && { ...row, current: row.current ?? false };
+}
+
+/**
+ * Takes back what was granted for the period that a purchase paid: a month, or the months of a year up to the next purchase. Never what
+ * another purchase of the same month, or an operator, has taken back already. @returns how many tokens
+ */
+export async function clawGrants(tx: Tx, purchaseId: string): Promise<number> {
+  const rows = await tx.sql<{ tokens: string }[]>`
+    update billing.plan_grants g set clawed_by = p.id
+    from billing.purchases p join billing.payments y on y.id = p.payment_row_id
+      join billing.subscriptions s on s.provider = y.provider and s.provider_subscription_id = y.subscription_id
+      join billing.plans l on l.code = p.item_id,
+      lateral (
+        select coalesce(min(o.created_at), 'infinity') as at from billing.purchases o join billing.payments z on z.id = o.payment_row_id
+        where z.provider = y.provider and z.subscription_id = y.subscription_id and o.created_at > p.created_at) as next
     -- The event of a period may come shortly before or after its beginning.
-    left join billing.plan_grants g on g.subscription_id = s.id and g.user_id = p.user_id
-      and g.period_start <= p.created_at + interval '1 day' and g.period_end > p.created_at + interval '1 day'
-    where p.id = ${purchaseId} group by 1, 2`;
-  return row && { ...row, tokens: Number(row.tokens), current: row.current ?? false };
+    where p.id = ${purchaseId} and g.subscription_id = s.id and g.user_id = p.user_id and g.clawed_by is null
+      and g.period_end > p.created_at + interval '1 day' and (g.period_start <= p.created_at + interval '1 day'
+        or (l.interval = 'year' and g.period_start < next.at - interval '1 day'))
+      and not exists (
+        select from billing.token_ledger e where e.idempotency_key = (g.idempotency_key collate "C") and (
+          exists (select from billing.token_ledger r where r.reverses_id = e.id)
+          or exists (select from billing.pending_entries r where r.reverses_id = e.id)))
+    returning g.tokens`;
+  return rows.reduce((sum, { tokens }) => sum + Number(tokens), 0);
 }
 
 export async function sumClawbacks(tx: Tx, purchaseId: string): Promise<number> {
@@ -70,5 +90,6 @@ export async function insertClawback(
 }
 
 export async function restoreClawbacks(tx: Tx, purchaseId: string): Promise<void> {
+  await tx.sql`update billing.plan_grants set clawed_by = null where clawed_by = ${purchaseId}`;
   await tx.sql`update billing.plan_clawbacks set restored = true where purchase_id = ${purchaseId} and not restored`;
 }

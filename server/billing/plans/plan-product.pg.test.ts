@@ -1,6 +1,8 @@
 /** Plans bought, changed, renewed and paid back through the offline provider: the whole way, with the real SDK. */
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMoneyHarness, type MoneyHarness } from '../purchases/testing.ts';
+import { Reversals } from '../reversals/reversals.ts';
 import { openPlans, type Plans } from './open-plans.ts';
 
 let h: MoneyHarness;
@@ -116,4 +118,79 @@ test('money that goes back takes the tokens of its period and the plan with it, 
   await h.deliverAll();
   expect(await plans.service.subscription(userId)).toMatchObject({ planId: 'pro', status: 'active' });
   expect(await granted(userId)).toBe(PRO);
+});
+
+async function refund(purchaseId: string, by: string): Promise<void> {
+  const of = { purchaseId, amountMinor: undefined, reason: 'asked for it', requestKey: randomUUID(), requestedBy: by };
+  await h.money.purchases.buying.refunds.request(of);
+  await h.deliverAll();
+}
+
+test.each(['the upgrade first', 'the upgrade last'])(
+  'a month that was paid by two purchases gives its tokens back once, %s',
+  async (order) => {
+    const userId = await subscribe('pro');
+    await plans.service.changePlan(userId, 'business');
+    await h.deliverAll();
+    expect(await granted(userId)).toBe(BUSINESS);
+    const { rows } = await h.money.purchases.page(userId, undefined, 10);
+    expect(rows.map(({ itemId }) => itemId)).toEqual(['business', 'pro']);
+    for (const { id } of order === 'the upgrade first' ? rows : rows.toReversed()) await refund(id, userId);
+    expect(await granted(userId)).toBe(0);
+    const { rows: after } = await h.money.purchases.page(userId, undefined, 10);
+    expect(after.map(({ status }) => status)).toEqual(['refunded', 'refunded']);
+  },
+);
+
+test('a dispute takes the tokens of the month, one that is won gives the same back, and one that is lost takes them again', async () => {
+  const userId = await subscribe('pro');
+  const { rows } = await h.money.purchases.page(userId, undefined, 10);
+  const intentId = rows[0]?.paymentId ?? '';
+  const { id } = h.offline.money.openDispute(intentId);
+  await h.deliverAll();
+  expect(await granted(userId)).toBe(0);
+  h.offline.money.closeDispute(id, 'won');
+  await h.deliverAll();
+  expect(await granted(userId)).toBe(PRO);
+  await refund(rows[0]?.id ?? '', userId);
+  expect(await granted(userId)).toBe(0);
+});
+
+test('what an operator has taken back of a plan is not taken again with its money, nor the other way round', async () => {
+  const [one, other, operator] = [await subscribe('pro'), await subscribe('pro'), await h.newUser()];
+  const { database: db } = h.test;
+  const { ledger, once } = h.billing;
+  const reversals = new Reversals({ db, clock: h.clock, ledger, once, limitTokens: 100 * PRO });
+  const takeBack = async (userId: string) => {
+    const [entry] = await db.asService(
+      (tx) => tx.sql<{ id: string }[]>`
+        select e.id from billing.token_ledger e join billing.accounts a on a.id = e.to_account
+        where a.owner_id = ${userId} and e.purpose = 'plan_grant'`,
+    );
+    return reversals.request(operator, { entryId: entry?.id ?? '', reasonCode: 'misuse', reason: 'A test.' });
+  };
+  const purchaseOf = async (userId: string) =>
+    (await h.money.purchases.page(userId, undefined, 1)).rows.at(0)?.id ?? '';
+  await takeBack(one);
+  await refund(await purchaseOf(one), operator);
+  await refund(await purchaseOf(other), operator);
+  await expect(takeBack(other)).rejects.toMatchObject({ code: 'billing.already_reversed' });
+  expect([await granted(one), await granted(other)]).toEqual([0, 0]);
+});
+
+test('of a plan that is paid by the year all months that were granted go back with its money', async () => {
+  await h.test.database.asService(
+    (tx) => tx.sql`
+      insert into billing.plans (code, name_en, name_ja, avatar_limit, monthly_tokens, price_minor, currency, interval, sort)
+      values ('pro_year', 'Pro, a year', 'プロ年額', 30, ${PRO}, 14800, 'jpy', 'year', 11)`,
+  );
+  const userId = await subscribe('pro_year');
+  const now = Date.now();
+  for (const months of [1, 2, 3])
+    await h.test.database.asService((tx) => plans.periods.settle(tx, userId, new Date(now + months * 31 * 86_400_000)));
+  await h.billing.ledger.bookPending();
+  expect(await granted(userId)).toBe(4 * PRO);
+  const [purchase] = (await h.money.purchases.page(userId, undefined, 10)).rows;
+  await refund(purchase?.id ?? '', userId);
+  expect(await granted(userId)).toBe(0);
 });

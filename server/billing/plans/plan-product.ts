@@ -2,7 +2,13 @@
  * Plans as something that is sold. The first checkout begins a subscription; each period that is paid is a purchase. Tokens are not
  * granted by the purchase but by the period, which the subscription's state brings (`subscriptions.ts`).
  */
-import { findPaidGrants, insertClawback, restoreClawbacks, sumClawbacks } from '../../../db/billing/plans/grants.ts';
+import {
+  clawGrants,
+  findPaidSubscription,
+  insertClawback,
+  restoreClawbacks,
+  sumClawbacks,
+} from '../../../db/billing/plans/grants.ts';
 import { findPlan, listPlans, type PlanRow } from '../../../db/billing/plans/plans.ts';
 import { findLive, type ProviderName, revokeSubscription } from '../../../db/billing/plans/subscriptions.ts';
 import type { Tx } from '../../../db/client.ts';
@@ -30,7 +36,7 @@ export function planProduct({ periods, ledger }: Parts): ProductType {
     },
     offers: async (tx) => (await listPlans(tx)).filter(isOffered).map(toOffer),
     async grant(tx, { purchaseId, userId }) {
-      const paid = await findPaidGrants(tx, purchaseId);
+      const paid = await findPaidSubscription(tx, purchaseId);
       if (paid === undefined || paid.providerSubscriptionId === null) return {};
       await periods.settle(tx, userId);
       const claimed = await claimSubscription(tx, userId, paid.provider as ProviderName, paid.providerSubscriptionId);
@@ -57,14 +63,14 @@ export function planProduct({ periods, ledger }: Parts): ProductType {
   async function revoke(tx: Tx, { purchaseId, userId }: Purchase, key: string): Promise<readonly PendingRef[]> {
     // The person's row first, as everywhere.
     await periods.settle(tx, userId);
-    const paid = await findPaidGrants(tx, purchaseId);
+    const paid = await findPaidSubscription(tx, purchaseId);
     if (paid === undefined || paid.providerSubscriptionId === null) return [];
     if (paid.current) {
       await revokeSubscription(tx, paid.provider, paid.providerSubscriptionId);
       await periods.settle(tx, userId);
     }
-    const tokens = paid.tokens - (await sumClawbacks(tx, purchaseId));
-    if (tokens <= 0) return [];
+    const tokens = await clawGrants(tx, purchaseId);
+    if (tokens === 0) return [];
     await insertClawback(tx, { purchaseId, userId, tokens });
     const account = await ledger.accountOf(tx, userId);
     const parties = { fromAccount: account, toAccount: ledger.platformAccountFor(account) };
