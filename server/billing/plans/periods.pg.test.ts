@@ -46,6 +46,21 @@ describe('the month of a person without a paid plan (000-R3, 000-R4)', () => {
     expect(await plans.tokens(userId)).toBe(2 * FREE_TOKENS);
   });
 
+  test('is no shorter for who signs up in the hour that comes twice when the clocks are set back', async () => {
+    for (const [signUp, zone, end] of [
+      ['2026-10-25T00:30:00.000Z', 'Europe/Berlin', '2026-11-25T01:30:00.000Z'],
+      ['2026-11-01T05:30:00.000Z', 'America/New_York', '2026-12-01T06:30:00.000Z'],
+      ['2026-04-04T14:45:00.000Z', 'Australia/Lord_Howe', '2026-05-04T15:15:00.000Z'],
+    ] as const) {
+      const userId = await plans.newUser(signUp, zone);
+      for (const hours of [0, 1, 30 * 24]) {
+        const at = new Date(Date.parse(signUp) + hours * 3_600_000).toISOString();
+        expect(bounds(await settle(userId, at)), `${zone} ${at}`).toEqual([signUp, end]);
+      }
+      expect(await plans.tokens(userId)).toBe(0);
+    }
+  });
+
   test('months that the server was down for are granted one by one', async () => {
     const userId = await plans.newUser('2025-01-15T00:00:00.000Z');
     await settle(userId, '2025-01-20T00:00:00.000Z');
