@@ -30,7 +30,7 @@ export async function noteAccounts(tx: Tx, accountIds: readonly string[]): Promi
     select s.account_id, s.period_start, s.period_end, l.percent, s.used_tokens, s.cap_tokens
     from billing.spending s cross join (values (80), (100)) as l (percent)
     where s.account_id = any(${[...accountIds]}::uuid[]) and s.cap_tokens > 0 and s.used_tokens * 100 >= s.cap_tokens * l.percent
-    on conflict (account_id, period_start, percent) do nothing returning ${columns(tx)}`,
+    on conflict (account_id, period_start, percent, cap_tokens) do nothing returning ${columns(tx)}`,
   );
 }
 
@@ -41,7 +41,7 @@ export async function noteOrganizations(tx: Tx, organizationIds: readonly string
     select s.organization_id, s.period_start, s.period_end, l.percent, s.used_tokens, s.cap_tokens
     from billing.organization_spending s join identity.organizations o on o.id = s.organization_id cross join (values (80), (100)) as l (percent)
     where s.organization_id = any(${[...organizationIds]}::uuid[]) and s.cap_tokens > 0 and s.used_tokens * 100 >= s.cap_tokens * l.percent
-    on conflict (organization_id, period_start, percent) do nothing returning ${columns(tx)}`,
+    on conflict (organization_id, period_start, percent, cap_tokens) do nothing returning ${columns(tx)}`,
   );
 }
 
@@ -50,12 +50,14 @@ export async function findUnnoted(tx: Tx, limit: number): Promise<{ accountIds: 
   const accounts = await tx.sql<{ id: string }[]>`
     select s.account_id as id from billing.spending s
     where s.cap_tokens > 0 and s.used_tokens * 5 >= s.cap_tokens * 4 and s.period_end > clock_timestamp()
-      and (select count(*) from billing.quota_warnings w where w.account_id = s.account_id and w.period_start = s.period_start)
+      and (select count(*) from billing.quota_warnings w where w.account_id = s.account_id and w.period_start = s.period_start
+          and w.cap_tokens = s.cap_tokens)
         < case when s.used_tokens >= s.cap_tokens then 2 else 1 end limit ${limit}`;
   const organizations = await tx.sql<{ id: string }[]>`
     select s.organization_id as id from billing.organization_spending s join identity.organizations o on o.id = s.organization_id
     where s.cap_tokens > 0 and s.used_tokens * 5 >= s.cap_tokens * 4 and s.period_end > clock_timestamp()
-      and (select count(*) from billing.quota_warnings w where w.organization_id = s.organization_id and w.period_start = s.period_start)
+      and (select count(*) from billing.quota_warnings w where w.organization_id = s.organization_id and w.period_start = s.period_start
+          and w.cap_tokens = s.cap_tokens)
         < case when s.used_tokens >= s.cap_tokens then 2 else 1 end limit ${limit}`;
   return { accountIds: accounts.map(({ id }) => id), organizationIds: organizations.map(({ id }) => id) };
 }
@@ -82,10 +84,11 @@ export async function findAudience(tx: Tx, warning: WarningRow): Promise<string[
   return rows.map(({ userId }) => userId);
 }
 
-/** Percentages that a person was warned of in the period he is in. In a transaction of that user or of the service. */
+/** Percentages of his cap that a person was warned of in the period he is in. In a transaction of that user or of the service. */
 export async function listWarned(tx: Tx, userId: string): Promise<number[]> {
   const rows = await tx.sql<{ percent: number }[]>`
     select w.percent from billing.quota_warnings w join billing.accounts a on a.id = w.account_id
+      join billing.spending s on s.account_id = a.id and s.period_start = w.period_start and s.cap_tokens = w.cap_tokens
     where a.owner_type = 'user' and a.owner_id = ${userId} and w.period_end > clock_timestamp() order by w.percent`;
   return rows.map(({ percent }) => percent);
 }

@@ -76,6 +76,27 @@ describe('of a person', () => {
     expect((await plans.service.subscription(userId)).warned).toEqual([80, 100]);
   });
 
+  test('another cap within the period is warned of as well, at once where it is reached already', async () => {
+    const userId = await newSpender();
+    await spend(userId, CAP);
+    const setCap = (capTokens: number) =>
+      plans.db.asService((tx) => plans.billing.setAllowance(tx, userId, { capTokens }));
+    await setCap(10 * CAP);
+    expect((await plans.service.subscription(userId)).warned).toEqual([]);
+    await spend(userId, 7 * CAP - 1);
+    expect(warned(userId)).toEqual(['user 80', 'user 100']);
+    await spend(userId, 1);
+    expect(warned(userId)).toEqual(['user 80', 'user 100', 'user 80']);
+    expect((await plans.service.subscription(userId)).warned).toEqual([80]);
+    await spend(userId, 2 * CAP);
+    expect(warned(userId).slice(2)).toEqual(['user 80', 'user 100']);
+    await setCap(9 * CAP);
+    await Promise.all([plans.warnings.noteMissed(), other.warnings.noteMissed()]);
+    expect(warned(userId).slice(4)).toEqual(['user 80', 'user 100']);
+    await plans.warnings.noteMissed();
+    expect(warned(userId)).toHaveLength(6);
+  });
+
   test('both at once where one answer leaps over both; none without a cap', async () => {
     const [userId, free] = [await newSpender(), await newSpender(null)];
     await spend(userId, CAP);

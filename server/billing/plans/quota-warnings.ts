@@ -1,5 +1,5 @@
 /**
- * Tells people when 80 % and 100 % of their monthly cap, or of their organisation's, are used: each once a period, on all devices. A
+ * Tells people when 80 % and 100 % of their monthly cap, or of their organisation's, are used: each once a period and cap, on all devices. A
  * warning is stored before it is told. One that nobody noted, because its gateway died in between, is found by the job; one that was
  * noted and not told is told again. So none is lost; told twice is one whose gateway died between telling and writing that down.
  */
@@ -27,8 +27,8 @@ const AT_ONCE = 500;
 
 export class QuotaWarnings {
   readonly #parts: Parts;
-  /** What was used when the last look was taken, by account or organisation: less than that is a new period. */
-  readonly #seen = new Map<string, { used: number; level: number }>();
+  /** What was used when the last look was taken, by account or organisation: less than that is a new period, or it is another cap. */
+  readonly #seen = new Map<string, { used: number; level: number; cap: number }>();
   readonly #working = new Set<Promise<void>>();
 
   constructor(parts: Parts) {
@@ -104,11 +104,11 @@ export class QuotaWarnings {
     const level = used >= cap ? FULL_PERCENT : LOWEST_PERCENT;
     const before = this.#seen.get(subject);
     this.#seen.delete(subject);
-    this.#seen.set(subject, { used, level });
+    this.#seen.set(subject, { used, level, cap });
     if (this.#seen.size > REMEMBERED) {
       const [oldest] = this.#seen.keys();
       if (oldest !== undefined) this.#seen.delete(oldest);
     }
-    return before === undefined || used < before.used || level > before.level;
+    return before === undefined || cap !== before.cap || used < before.used || level > before.level;
   }
 }
