@@ -16,7 +16,7 @@ type RawClaim = Omit<Claim, 'amountMinor'> & { amountMinor: string };
 
 /**
  * Takes one transfer that is due, for `leaseMs`: an approved payout whose creator may be paid and has an account that can be paid
- * to, or one whose last try has said nothing for too long. Nobody else gets it meanwhile.
+ * to, or one whose last try has said nothing for too long. Nobody else gets it meanwhile, and nobody removes the account.
  */
 export async function claimTransfer(tx: Tx, provider: string, leaseMs: number): Promise<Claim | undefined> {
   const [row] = await tx.sql<RawClaim[]>`
@@ -27,7 +27,7 @@ export async function claimTransfer(tx: Tx, provider: string, leaseMs: number): 
         (p.status = 'approved' and c.status = 'active' and a.is_default and a.payouts_enabled and a.deleted_at is null)
         or (p.status = 'transferring' and p.claimed_until < now() and a.id = p.payout_account_id))
       where p.status in ('approved', 'transferring') and a.provider_account_id is not null
-      order by p.id limit 1 for update of p skip locked)
+      order by p.id limit 1 for update of p skip locked for share of a skip locked)
     update billing.payouts p set status = 'transferring', payout_account_id = due.account_id, updated_at = now(),
       claimed_until = now() + ${leaseMs}::float8 * interval '1 millisecond'
     from due where p.id = due.id

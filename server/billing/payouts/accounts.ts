@@ -94,9 +94,10 @@ export class PayoutAccounts {
       const { creatorId } = await this.#creator(tx, userId);
       await lockSource(tx, 'creator', creatorId);
       const account = await this.#own(tx, userId, accountId);
+      // Waits for a transfer that is just taking it; only then it is seen.
+      await rows.deleteAccount(tx, accountId);
       if ((await rows.countRunningTransfers(tx, accountId)) > 0)
         throw new AppError('billing.payout_state', { status: 'transferring' });
-      await rows.deleteAccount(tx, accountId);
       if (!account.isDefault) return;
       const [next] = await rows.listAccounts(tx, creatorId);
       if (next !== undefined) await rows.setDefault(tx, creatorId, next.accountId);

@@ -1,6 +1,8 @@
 /** Accounts and transfers through the real SDK against the local server: crashes, refusals, races, reversals, news in any order. */
+
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { claimTransfer } from '../../../db/billing/payouts/claims.ts';
 import { findPayout, listPayoutEvents, listPayouts, type PayoutRow } from '../../../db/billing/payouts/payouts.ts';
 import { ColumnKeys } from '../../../db/keys/column-keys.ts';
 import { FixedMasterKeys } from '../../../db/keys/master-key-source.ts';
@@ -215,6 +217,28 @@ describe('a transfer', () => {
     expect(await transfers.sendDue()).toBe(0);
     expect(await read(payoutId)).toMatchObject({ status: 'approved' });
     await h.db.asService((tx) => h.creators.setStatus(tx, payee.creatorId, 'active'));
+    expect(await transfers.sendDue()).toBe(1);
+  });
+
+  test('holds its account while it takes it: who removes it meanwhile is refused', async () => {
+    const { payout, accountId, userId } = await newApproved();
+    const removed = await h.db.asService(async (tx) => {
+      expect(await claimTransfer(tx, provider.name, 60_000)).toMatchObject({ payoutId: payout.payoutId, accountId });
+      const removing = code(accounts.remove(userId, accountId));
+      await expect
+        .poll(async () => {
+          const [row] = await h.db.asService(
+            ({ sql }) => sql<{ waiting: number }[]>`select count(*)::int as waiting from pg_stat_activity
+              where datname = current_database() and wait_event_type = 'Lock' and query like '%update billing.payout_accounts%'`,
+          );
+          return row?.waiting;
+        })
+        .toBe(1);
+      return { removing };
+    });
+    expect(await removed.removing).toBe('billing.payout_state');
+    expect((await accounts.list(userId)).map((one) => one.accountId)).toContain(accountId);
+    await leaseEnds();
     expect(await transfers.sendDue()).toBe(1);
   });
 
