@@ -1,8 +1,8 @@
 /**
- * Calls between gateways over the live store's channels: stop an answer, tell what is written of it. One channel a gateway. A call
- * that nobody answers in time fails with `busy`: its gateway is gone, and recovery will close what it left.
+ * What gateways say to each other over the live store's channels, one channel a gateway: calls, as to stop an answer, and what is
+ * written of answers. A call that nobody answers in time fails with `busy`: its gateway is gone, and recovery will close what it left.
  */
-import type { LiveStore } from '../../db/live/live-store.ts';
+import type { LiveStore, LogPiece } from '../../db/live/live-store.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import type { ChatLog } from './needs.ts';
@@ -11,7 +11,17 @@ import type { ChatLog } from './needs.ts';
 export type GatewayCall =
   | { kind: 'stop'; generationId: string }
   | { kind: 'follow' | 'unfollow'; generationId: string };
-type Envelope = { call: GatewayCall; id: number; from: string } | { answer: boolean; id: number };
+type Envelope =
+  | { call: GatewayCall; id: number; from: string }
+  | { answer: boolean; id: number }
+  | { pieces: readonly LogPiece[] };
+/** What this gateway does when another one says something. */
+export type GatewayEars = {
+  /** Its result is sent back. */
+  answer: (call: GatewayCall, from: string) => boolean;
+  /** Pieces of answers that another gateway writes; those of one answer stand together. */
+  hear: (pieces: readonly LogPiece[]) => void;
+};
 
 const TIMEOUT_MS = 2_000;
 const channelOf = (owner: string): string => `gateway:${owner}`;
@@ -32,10 +42,9 @@ export class GatewayCalls {
     this.#owner = owner;
   }
 
-  /** @param answer what this gateway does when another calls; its result is sent back. */
-  async start(answer: (call: GatewayCall, from: string) => boolean): Promise<void> {
+  async start(ears: GatewayEars): Promise<void> {
     this.#end = await this.#live.subscribe(channelOf(this.#owner), (payload) =>
-      this.#hear(JSON.parse(payload) as Envelope, answer),
+      this.#hear(JSON.parse(payload) as Envelope, ears),
     );
   }
 
@@ -66,7 +75,16 @@ export class GatewayCalls {
     return promise;
   }
 
-  #hear(envelope: Envelope, answer: (call: GatewayCall, from: string) => boolean): void {
+  /** Without an answer: what gets lost is in the live log. */
+  tell(owner: string, pieces: readonly LogPiece[]): Promise<void> {
+    return this.#live.publish(channelOf(owner), JSON.stringify({ pieces } satisfies Envelope));
+  }
+
+  #hear(envelope: Envelope, { answer, hear }: GatewayEars): void {
+    if ('pieces' in envelope) {
+      hear(envelope.pieces);
+      return;
+    }
     if ('answer' in envelope) {
       const waiting = this.#waiting.get(envelope.id);
       this.#waiting.delete(envelope.id);

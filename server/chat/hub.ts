@@ -6,6 +6,7 @@ import type { Push } from '../../protocol/down.ts';
 import type { Clock } from '../clock.ts';
 import type { ChatModel, ChatRequest, StreamEnd } from '../llm/model.ts';
 import type { Audience } from './audience.ts';
+import type { Followers } from './followers.ts';
 import type { Generation } from './generation.ts';
 import { LogWriter } from './log-writer.ts';
 import type { ChatLog, ChatMetrics, TextLog } from './needs.ts';
@@ -25,6 +26,7 @@ type HubParts = {
   textLog: TextLog;
   audience: Audience;
   remote: RemoteGenerations;
+  followers: Followers;
   clock: Clock;
   log: ChatLog;
   metrics: ChatMetrics;
@@ -202,7 +204,7 @@ export class GenerationHub {
     const { userId } = generation.facts;
     const push: Push = { type: 'chat.done', body: done };
     this.keepFinished(generation, push);
-    this.#parts.remote.forgetFollowers(generation.key);
+    this.#parts.followers.forget(generation.key);
     // The stream itself is left with its readers: whoever is slow still pulls the rest before this push.
     this.#forget(generation);
     audience.tell(userId, push);
@@ -299,7 +301,7 @@ export class GenerationHub {
 
   #written(generation: Generation): void {
     this.#parts.audience.wake(generation);
-    this.#parts.remote.tellFollowers(generation);
+    this.#parts.followers.tell(generation);
     if (!generation.ended || !this.#running.has(generation.key) || this.#handedOver.has(generation)) return;
     this.#handedOver.add(generation);
     this.#settle(generation);

@@ -1,6 +1,6 @@
 /**
- * Answers that other gateways write, for readers here: their pieces are followed over a channel of the answer, with the live log
- * behind it for whatever the channel missed. Nothing is followed that nobody here reads. When an owner is silent, the rows are asked:
+ * Answers that other gateways write, for readers here: their owners tell this gateway what is written, with the live log
+ * behind it for whatever was not heard. Nothing is followed that nobody here reads. When an owner is silent, the rows are asked:
  * messages between gateways arrive at most once, and the last one may be the one that was lost.
  */
 
@@ -19,13 +19,14 @@ import { Generation } from './generation.ts';
 import type { Billing, ChatLog } from './needs.ts';
 import type { DoneBody } from './settler.ts';
 
-/** What the owner of an answer says on its channel. */
-type Word = { pieces: readonly LogPiece[] } | { owner: string; epoch: number };
+/** What is said on the channel of an answer: somebody has taken it over. */
+type NewOwner = { owner: string; epoch: number };
+type Heard = { pieces: readonly LogPiece[] } | NewOwner;
 type Followed = {
   generation: Generation;
   owner: string;
   heardAtMs: number;
-  /** When somebody here wanted to read it last. */
+  /** When somebody here read it, or wanted to, last. */
   wantedAtMs: number;
   leave: () => Promise<void>;
 };
@@ -41,7 +42,10 @@ type Parts = {
 
 /** An owner that has said nothing for so long is looked after. */
 const SILENCE_MS = 2_000;
-/** One that nobody here has read for so long is not followed any more: longer than anybody takes from asking to reading. */
+/**
+ * One that nobody here has read for so long is not followed any more: longer than anybody takes from asking to reading, or to come
+ * back after all were cut off.
+ */
 const UNREAD_MS = 10_000;
 
 const channelOf = (generationId: string): string => `generation:${generationId}`;
@@ -50,57 +54,31 @@ export class RemoteGenerations {
   readonly #parts: Parts;
   readonly #owner: string;
   readonly #followed = new Map<string, Promise<Followed | undefined>>();
-  /** Answers of this gateway that others follow, and up to which piece they have been told. */
+  /** Where what is heard of an answer goes, from before its owner is asked for it. */
+  readonly #ears = new Map<string, (heard: Heard) => void>();
   #tellEnd: (userId: string, push: Push) => Promise<void> = async () => {};
-  readonly #told = new Map<string, { followers: Set<string>; seq: number }>();
 
   constructor(parts: Parts, owner: string) {
     this.#parts = parts;
     this.#owner = owner;
   }
 
-  // As the owner of answers.
-
-  /** Another gateway has readers of `generation`. */
-  addFollower(generation: Generation, gateway: string): void {
-    const told = this.#told.get(generation.key);
-    if (told === undefined) this.#told.set(generation.key, { followers: new Set([gateway]), seq: generation.lastSeq });
-    else told.followers.add(gateway);
-  }
-
-  /** The same for an answer that this gateway is just taking over: it hears everything from the beginning. */
-  expectFollower(generationId: string, gateway: string): void {
-    const told = this.#told.get(generationId);
-    if (told === undefined) this.#told.set(generationId, { followers: new Set([gateway]), seq: -1 });
-    else told.followers.add(gateway);
-  }
-
-  removeFollower(generationId: string, gateway: string): void {
-    const told = this.#told.get(generationId);
-    told?.followers.delete(gateway);
-    if (told?.followers.size === 0) this.#told.delete(generationId);
-  }
-
-  /** An answer of this gateway has grown. */
-  tellFollowers(generation: Generation): void {
-    const told = this.#told.get(generation.key);
-    if (told === undefined || told.seq === generation.lastSeq) return;
-    const pieces = generation.piecesAfter(told.seq);
-    told.seq = generation.lastSeq;
-    this.#say(generation.key, { pieces });
-  }
-
-  /** An answer of this gateway has ended. */
-  forgetFollowers(generationId: string): void {
-    this.#told.delete(generationId);
-  }
-
   /** This gateway has taken an answer over: whoever followed the old owner turns to this one. */
   announceOwner(generation: Generation): void {
-    this.#say(generation.key, { owner: this.#owner, epoch: generation.epoch });
+    const word: NewOwner = { owner: this.#owner, epoch: generation.epoch };
+    this.#parts.live
+      .publish(channelOf(generation.key), JSON.stringify(word))
+      .catch((error: unknown) => this.#parts.log.warn({ error }, 'other gateways could not be told of a new owner'));
   }
 
-  // As a reader of answers of others.
+  /** Another gateway tells what it has written; pieces of one answer stand together. */
+  hear(pieces: readonly LogPiece[]): void {
+    for (let from = 0, to = 0; from < pieces.length; from = to) {
+      const generationId = pieces[from]?.generationId ?? '';
+      while (to < pieces.length && pieces[to]?.generationId === generationId) to += 1;
+      this.#ears.get(generationId)?.({ pieces: pieces.slice(from, to) });
+    }
+  }
 
   /** What is done with the end of an answer that was not heard of. Set once. */
   onMissedEnd(tell: (userId: string, push: Push) => Promise<void>): void {
@@ -149,23 +127,38 @@ export class RemoteGenerations {
     const { db, live } = this.#parts;
     const row = await db.asServiceAtOnce((tx) => findGeneration(tx, generationId));
     if (row === undefined || row.state !== 'running' || row.owner === this.#owner) return undefined;
-    const early: Word[] = [];
-    let hear = (word: Word): void => void early.push(word);
-    const leave = await live.subscribe(channelOf(generationId), (payload) => hear(JSON.parse(payload) as Word));
-    if (!(await this.#ask(row))) {
-      await leave();
-      return undefined;
+    const early: Heard[] = [];
+    let hear = (heard: Heard): void => void early.push(heard);
+    const ear = (heard: Heard): void => hear(heard);
+    this.#ears.set(generationId, ear);
+    const stopHearing = (): void => {
+      if (this.#ears.get(generationId) === ear) this.#ears.delete(generationId);
+    };
+    let unsubscribe: (() => Promise<void>) | undefined;
+    const leave = async (): Promise<void> => {
+      stopHearing();
+      await unsubscribe?.();
+    };
+    try {
+      unsubscribe = await live.subscribe(channelOf(generationId), (payload) => ear(JSON.parse(payload) as NewOwner));
+      if (!(await this.#ask(row))) {
+        await leave();
+        return undefined;
+      }
+      const generation = new Generation(factsOf(row), await live.readLog(generationId, -1));
+      const nowMs = this.#parts.clock.now();
+      const followed: Followed = { generation, owner: row.owner, heardAtMs: nowMs, wantedAtMs: nowMs, leave };
+      hear = (heard) =>
+        void this.#hear(followed, heard).catch((error: unknown) =>
+          this.#parts.log.warn({ error }, 'an answer of another gateway could not be followed'),
+        );
+      for (const heard of early) hear(heard);
+      this.#watch(generationId, followed);
+      return followed;
+    } catch (error) {
+      await leave().catch(() => {});
+      throw error;
     }
-    const generation = new Generation(factsOf(row), await live.readLog(generationId, -1));
-    const nowMs = this.#parts.clock.now();
-    const followed: Followed = { generation, owner: row.owner, heardAtMs: nowMs, wantedAtMs: nowMs, leave };
-    hear = (word) =>
-      void this.#hear(followed, word).catch((error: unknown) =>
-        this.#parts.log.warn({ error }, 'an answer of another gateway could not be followed'),
-      );
-    for (const word of early) hear(word);
-    this.#watch(generationId, followed);
-    return followed;
   }
 
   #watch(generationId: string, followed: Followed): void {
@@ -185,9 +178,11 @@ export class RemoteGenerations {
     });
   }
 
-  #isUnread({ generation, wantedAtMs }: Followed): boolean {
+  #isUnread(followed: Followed): boolean {
     const { audience, clock } = this.#parts;
-    return !audience.isRead(generation.facts.conversationId) && clock.now() - wantedAtMs >= UNREAD_MS;
+    const nowMs = clock.now();
+    if (audience.isRead(followed.generation.facts.conversationId)) followed.wantedAtMs = nowMs;
+    return nowMs - followed.wantedAtMs >= UNREAD_MS;
   }
 
   /** In this order: whoever wants it from now on asks the owner anew, behind this. */
@@ -228,7 +223,7 @@ export class RemoteGenerations {
     }
   }
 
-  async #hear(followed: Followed, word: Word): Promise<void> {
+  async #hear(followed: Followed, word: Heard): Promise<void> {
     const { generation } = followed;
     followed.heardAtMs = this.#parts.clock.now();
     if ('owner' in word) {
@@ -254,11 +249,5 @@ export class RemoteGenerations {
     followed.generation = generation;
     followed.owner = owner;
     this.#parts.audience.restartStream(generation);
-  }
-
-  #say(generationId: string, word: Word): void {
-    this.#parts.live
-      .publish(channelOf(generationId), JSON.stringify(word))
-      .catch((error: unknown) => this.#parts.log.warn({ error }, 'other gateways could not be told what is written'));
   }
 }

@@ -8,6 +8,7 @@ import type { ChatModel } from '../llm/model.ts';
 import { Audience } from './audience.ts';
 import { Continuation } from './continuation.ts';
 import { Elsewhere } from './elsewhere.ts';
+import { Followers } from './followers.ts';
 import { type GatewayCall, GatewayCalls } from './gateway-calls.ts';
 import { GenerationHub } from './hub.ts';
 import { MissedNews } from './missed-news.ts';
@@ -62,10 +63,14 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
   const calls = new GatewayCalls({ live, clock, log }, owner);
   const audience = new Audience(parts.presence, news);
   const remote = new RemoteGenerations({ db, live, billing, calls, audience, clock, log }, owner);
+  const followers = new Followers(calls, log);
   const materials = new TurnMaterials({ partners, memory, meter, log, model: model.defaultModel });
   const { historyTokens, memoryTokens, billingMode } = options;
   const contexts = new TurnContexts({ ...defaultContextLimits, historyTokens, maxTurns: MAX_TURNS }, clock);
-  const hub = new GenerationHub({ model, textLog: live, audience, remote, clock, log, metrics }, { ...options, owner });
+  const hub = new GenerationHub(
+    { model, textLog: live, audience, remote, followers, clock, log, metrics },
+    { ...options, owner },
+  );
   const settler = new Settler({
     db,
     billing,
@@ -143,7 +148,10 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
       );
       if (options.manyGateways) endGap = live.onGap(() => missed.catchUp());
       remote.onMissedEnd((userId, push) => elsewhere.passOn(userId, push));
-      await calls.start((call, from) => answerCall({ hub, remote, recovery }, call, from));
+      await calls.start({
+        answer: (call, from) => answerCall({ hub, followers, recovery }, call, from),
+        hear: (pieces) => remote.hear(pieces),
+      });
       await recovery.start();
     },
     /** Refuses new answers, leaves the running ones to another gateway or ends them as interrupted, gives the lease back. */
@@ -166,22 +174,22 @@ const STOP_TIMEOUT_MS = 10_000;
 const MAX_TURNS = 100;
 
 function answerCall(
-  { hub, remote, recovery }: { hub: GenerationHub; remote: RemoteGenerations; recovery: Recovery },
+  { hub, followers, recovery }: { hub: GenerationHub; followers: Followers; recovery: Recovery },
   call: GatewayCall,
   from: string,
 ): boolean {
   if (call.kind === 'unfollow') {
-    remote.removeFollower(call.generationId, from);
+    followers.remove(call.generationId, from);
     return true;
   }
   const generation = hub.find(call.generationId);
   if (generation === undefined && call.kind === 'follow' && recovery.isAdopting(call.generationId)) {
     // Its old owner may be fenced, and ask, before this gateway has read what it left.
-    remote.expectFollower(call.generationId, from);
+    followers.expect(call.generationId, from);
     return true;
   }
   if (generation === undefined) return false;
   if (call.kind === 'stop') return hub.stop(generation);
-  remote.addFollower(generation, from);
+  followers.add(generation, from);
   return true;
 }

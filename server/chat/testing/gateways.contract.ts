@@ -169,7 +169,9 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       await expect.poll(length, patience).toBeGreaterThan(0);
       await attach(far, first);
       let told = 0;
-      const leave = await bench.live.subscribe(`generation:${generationId}`, () => void told++);
+      const leave = await bench.live.subscribe(`gateway:${far.engine.owner}`, (message) => {
+        if (message.startsWith('{"pieces"') && message.includes(generationId)) told++;
+      });
       await expect.poll(() => told, patience).toBeGreaterThan(0);
       first.close();
       await expect
@@ -186,6 +188,37 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       await east.chat.stop(phone.caller, generationId);
       await second.done(generationId);
       expect(second.texts.get(generationId)).toBe(await finalText());
+      await leave();
+      await far.engine.stop();
+    });
+
+    it('keep telling the other one while its readers are away for a moment, however long they had read', async () => {
+      const clock = new ManualClock();
+      const far = new TestEngine(bench, `far-${uuidv7()}`, {}, clock);
+      await far.engine.start();
+      const { generationId } = await send('[[fault huge:3000]] A story with a pause.');
+      const asked: string[] = [];
+      const leave = await bench.live.subscribe(`gateway:${east.engine.owner}`, (message) => {
+        if (message.includes(generationId)) asked.push((JSON.parse(message) as { call: { kind: string } }).call.kind);
+      });
+      const pass = async (ms: number) => {
+        for (let passed = 0; passed < ms; passed += 2_000) {
+          const from = phone.texts.get(generationId)?.length ?? 0;
+          clock.advance(2_000);
+          await expect.poll(() => phone.texts.get(generationId)?.length ?? 0, patience).toBeGreaterThan(from + 40);
+        }
+      };
+      let reader = far.connect(userId);
+      await attach(far, reader);
+      await pass(20_000);
+      reader.close();
+      await pass(6_000);
+      reader = far.connect(userId);
+      await attach(far, reader);
+      await east.chat.stop(phone.caller, generationId);
+      await reader.done(generationId);
+      expect(reader.texts.get(generationId)).toBe(await finalText());
+      expect(asked).toEqual(['follow']);
       await leave();
       await far.engine.stop();
     });
