@@ -10,7 +10,9 @@ export type Bucket = { milliTokens: number; refilledAtMs: number };
  */
 export function takeFromBucket(bucket: Bucket, limit: RateLimit, cost: number, nowMs: number): number {
   const full = limit.burst * 1000;
-  const refilled = bucket.milliTokens + (nowMs - bucket.refilledAtMs) * limit.perSecond;
+  // A clock that was set back has taken nothing from anybody.
+  const passedMs = Math.max(0, nowMs - bucket.refilledAtMs);
+  const refilled = bucket.milliTokens + passedMs * limit.perSecond;
   const before = Math.min(refilled, full);
   bucket.refilledAtMs = nowMs;
   bucket.milliTokens = Math.max(before - cost * 1000, -full);

@@ -76,6 +76,16 @@ describe('a bucket', () => {
     );
   });
 
+  it('takes nothing from anybody when the clock is set back', () => {
+    const bucket: Bucket = { milliTokens: 5000, refilledAtMs: 3_600_000 };
+    expect(takeFromBucket(bucket, limit, 1, 3_600_000)).toBe(0);
+    for (let i = 0; i < 4; i++) expect(takeFromBucket(bucket, limit, 1, i)).toBe(0);
+    expect(isFlooded(bucket, limit)).toBe(false);
+    const waitMs = takeFromBucket(bucket, limit, 1, 3);
+    expect(waitMs).toBeLessThanOrEqual(200);
+    expect(takeFromBucket(bucket, limit, 1, 3 + waitMs)).toBe(0);
+  });
+
   it('knows a flood from a client that is merely too fast', () => {
     const bucket = fresh();
     for (let i = 0; i < 9; i++) takeFromBucket(bucket, limit, 1, 0);
