@@ -52,6 +52,7 @@ const formats = {
   },
 };
 type Format = keyof typeof formats;
+const upper = (id: unknown) => String(id).toUpperCase();
 
 class RawClient {
   readonly frames: Frame[] = [];
@@ -182,10 +183,12 @@ describe.each(['tsumugi.v1.json', 'tsumugi.v1.msgpack'] as const)('a client of i
 
     const second = new RawClient(format);
     await second.frame(({ type }) => type === 'gateway.hello');
-    const after = { generationId, epoch, seq };
-    const attached = await second.ask('chat.attach', 1, { conversationId, after });
+    // Some platforms write UUIDs in upper case.
+    const [sameConversation, sameGeneration] = [upper(conversationId), upper(generationId)];
+    const after = { generationId: sameGeneration, epoch, seq };
+    const attached = await second.ask('chat.attach', 1, { conversationId: sameConversation, after });
     expect(attached.body['resumed']).toBe(true);
-    const { stopped } = (await second.ask('chat.stop', 2, { generationId })).body;
+    const { stopped } = (await second.ask('chat.stop', 2, { generationId: sameGeneration })).body;
     const done = await second.frame((frame) => frame.type === 'chat.done');
     // It races with the end: one of the two happened, and this client learns which.
     expect(done.body).toMatchObject({ generationId, finishReason: stopped === true ? 'stopped' : 'stop' });

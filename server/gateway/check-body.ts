@@ -3,8 +3,9 @@ import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { Storable } from '../../protocol/primitives.ts';
 import { AppError } from '../errors.ts';
+import { uuidRewriter } from './canonical-ids.ts';
 
-/** @throws AppError `protocol.invalid_body` */
+/** Brings the UUIDs of a body that passes into lower case. @throws AppError `protocol.invalid_body` */
 export type BodyCheck = (body: unknown) => void;
 
 type Problem = { keyword: string; instancePath: string; schemaPath: string; message: string; params: object };
@@ -12,9 +13,14 @@ type Problem = { keyword: string; instancePath: string; schemaPath: string; mess
 /** Compiled on first use: a server that starts should not pay for commands that nobody sends. */
 export function compileCheck(schema: TSchema): BodyCheck {
   let compiled: ReturnType<typeof Compile> | undefined;
+  let rewrite: ReturnType<typeof uuidRewriter>;
   return (body) => {
-    compiled ??= Compile(schema);
+    if (compiled === undefined) {
+      compiled = Compile(schema);
+      rewrite = uuidRewriter(schema);
+    }
     if (!compiled.Check(body)) throw describe(compiled.Errors(body));
+    rewrite?.(body);
   };
 }
 

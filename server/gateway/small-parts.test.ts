@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import Type from 'typebox';
 import { describe, expect, it } from 'vitest';
+import { Nullable, Uuid } from '../../protocol/primitives.ts';
 import { clientAddress, formatAddress } from './address.ts';
 import { compileCheck } from './check-body.ts';
 import { prefersJapanese } from './http-reply.ts';
@@ -105,4 +106,34 @@ it('says the limits of a text in words that can be read', () => {
   const check = compileCheck(Type.Object({ name: Type.String({ minLength: 2, maxLength: 3 }) }));
   expect(() => check({ name: 'a' })).toThrow('name: expected at least 2 characters.');
   expect(() => check({ name: 'abcd' })).toThrow('name: expected at most 3 characters.');
+});
+
+it('brings UUIDs of bodies into lower case, wherever a schema has them, and nothing else', () => {
+  const [upper, lower] = ['0198C0DE-ABCD-7EF0-8ABC-0123456789AB', '0198c0de-abcd-7ef0-8abc-0123456789ab'];
+  const check = compileCheck(
+    Type.Object({
+      id: Uuid,
+      text: Type.String(),
+      parent: Type.Optional(Nullable(Uuid)),
+      place: Type.Union([Uuid, Type.Literal('END')]),
+      after: Type.Object({ of: Uuid }),
+      some: Type.Array(Uuid),
+      pairs: Type.Array(Type.Object({ of: Uuid })),
+    }),
+  );
+  const rest = { after: { of: upper }, some: [upper, lower], pairs: [{ of: upper }] };
+  const body = { id: upper, text: upper, parent: upper, place: 'END', ...rest };
+  check(body);
+  expect(body).toEqual({
+    id: lower,
+    text: upper,
+    parent: lower,
+    place: 'END',
+    after: { of: lower },
+    some: [lower, lower],
+    pairs: [{ of: lower }],
+  });
+  const bare = { id: lower, text: '', parent: null, place: upper, after: { of: lower }, some: [], pairs: [] };
+  check(bare);
+  expect(bare).toMatchObject({ parent: null, place: lower, some: [] });
 });
