@@ -58,11 +58,28 @@ export async function listOwners(tx: Tx): Promise<string[]> {
   return rows.map((row) => row.owner);
 }
 
-/** Takes over what a dead owner left running: the epoch rises, so that its late writes are refused from now on. */
-export async function adoptRunning(tx: Tx, deadOwner: string, newOwner: string): Promise<GenerationRow[]> {
+/** What a gateway writes, by the rows. */
+export async function listRunningOf(tx: Tx, owner: string): Promise<string[]> {
+  const rows = await tx.sql<{ id: string }[]>`
+    select id from chat.generations where state = 'running' and owner = ${owner}`;
+  return rows.map((row) => row.id);
+}
+
+/**
+ * Takes over what an owner that is dead, or knows nothing of it, left running: the epoch rises, so that late writes are refused from
+ * now on.
+ * @param ids only these.
+ */
+export async function adoptRunning(
+  tx: Tx,
+  oldOwner: string,
+  newOwner: string,
+  ids?: readonly string[],
+): Promise<GenerationRow[]> {
   const rows = await tx.sql<GenerationRow[]>`
     update chat.generations g set owner = ${newOwner}, epoch = g.epoch + 1
-    where g.state = 'running' and g.owner = ${deadOwner} returning ${tx.sql.unsafe(COLUMNS)}`;
+    where g.state = 'running' and g.owner = ${oldOwner} ${ids === undefined ? tx.sql`` : tx.sql`and g.id = any(${[...ids]}::uuid[])`}
+    returning ${tx.sql.unsafe(COLUMNS)}`;
   return [...rows];
 }
 

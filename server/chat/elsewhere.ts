@@ -2,6 +2,7 @@
  * What other gateways did, for users and readers who are connected to this one: news are passed on, and the end of an answer comes
  * behind its whole text, and once, also where this gateway had been held for dead and has missed all of it.
  */
+import { findStandings } from '../../db/chat/conversations.ts';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
 import type { RunningGeneration } from '../../protocol/chat.ts';
@@ -99,6 +100,14 @@ export class Elsewhere {
   /** An answer of this gateway was taken over, and may have ended before its readers could be turned to the new owner. */
   tellMissedEnd(generation: Generation): Promise<void> {
     return this.#tellEndOf(generation.facts.userId, generation.key);
+  }
+
+  /** Of a turn that was written and that nobody heard of: who has not got it attaches again. */
+  async tellStanding(userId: string, conversationId: string): Promise<void> {
+    const { db, audience, contexts } = this.#parts;
+    contexts.forget(conversationId);
+    for (const { revision, deleted } of await db.asService((tx) => findStandings(tx, [conversationId])))
+      if (!deleted) audience.tell(userId, { type: 'chat.selected', body: { conversationId, revision } });
   }
 
   /** @param only the one who does not know of it yet; otherwise everybody here. */

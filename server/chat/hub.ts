@@ -44,6 +44,10 @@ export class GenerationHub {
   readonly #options: HubOptions;
   readonly #writer: LogWriter;
   readonly #running = new Map<string, Generation>();
+  /** Turns that are being written: their answers may be in the rows, and do not run yet. */
+  readonly #beingStored = new Set<string>();
+  /** Answers that could not be stored: their rows still run. */
+  readonly #abandoned = new Set<string>();
   readonly #byConversation = new Map<string, Generation>();
   readonly #countByUser = new Map<string, number>();
   readonly #finished = new Map<string, Finished>();
@@ -105,6 +109,21 @@ export class GenerationHub {
 
   findByConversation(conversationId: string): Generation | undefined {
     return this.#byConversation.get(conversationId);
+  }
+
+  /** Whether it is known here what becomes of an answer of this gateway. */
+  knows(generationId: string): boolean {
+    return this.#running.has(generationId) || this.#beingStored.has(generationId) || this.#abandoned.has(generationId);
+  }
+
+  /** Writes the turn of an answer. */
+  async whileStored<T>(generationId: string, write: () => Promise<T>): Promise<T> {
+    this.#beingStored.add(generationId);
+    try {
+      return await write();
+    } finally {
+      this.#beingStored.delete(generationId);
+    }
   }
 
   findFinished(generationId: string): Finished | undefined {
@@ -234,6 +253,12 @@ export class GenerationHub {
   /** Makes sure that the live log has all that was shown. */
   verifyLogs(): Promise<void> {
     return this.#writer.verify(this.#running.values());
+  }
+
+  /** It cannot be stored: the next start of a gateway takes it up. */
+  abandon(generation: Generation): void {
+    this.#abandoned.add(generation.key);
+    this.forget(generation);
   }
 
   /** It was ended elsewhere. */

@@ -2,9 +2,10 @@
  * Closes what a gateway that is gone left running: the text that was shown is in the live log; it becomes the message, marked as
  * interrupted, and is settled once. Runs at start, and whenever a gateway's lease has ended.
  * A gateway that could not reach the live store judges nobody dead for a while: the others may have been cut off as well.
+ * Takes up what is its own by the rows and written by nobody, too: the commit of a turn, or of a take-over, that it never heard of.
  */
 
-import { adoptRunning, listOwners } from '../../db/chat/generations.ts';
+import { adoptRunning, listOwners, listRunningOf } from '../../db/chat/generations.ts';
 import type { GenerationRow } from '../../db/chat/rows.ts';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
@@ -23,6 +24,8 @@ type Parts = {
   meter: TokenMeter;
   /** Undefined: what was cut off stays cut off. */
   continuation: Continuation | undefined;
+  /** Told of a conversation whose turn nobody was told of. */
+  tellStanding: (row: GenerationRow) => Promise<void>;
   clock: Clock;
   log: ChatLog;
   metrics: ChatMetrics;
@@ -33,6 +36,8 @@ const LEASE_MS = 4_000;
 const RENEW_MS = 1_000;
 /** Answers that are taken over at the same time. */
 const ADOPT_AT_ONCE = 16;
+/** Rounds between two looks for answers of this gateway that nobody writes. */
+const ROUNDS_TO_A_LOOK = 3;
 
 /** The name of the lease that a living gateway holds. */
 const leaseOf = (owner: string): string => `gateway:${owner}`;
@@ -49,6 +54,9 @@ export class Recovery {
   /** This gateway's already, and still to be closed or continued. */
   readonly #inherited: GenerationRow[] = [];
   readonly #adopting = new Set<string>();
+  /** By the last look, this gateway's and written by nobody. */
+  #unwritten = new Set<string>();
+  #rounds = 0;
   #closing: Promise<unknown> | undefined;
   #renewing: Promise<void> | undefined;
 
@@ -79,10 +87,8 @@ export class Recovery {
     const { db, live } = this.#parts;
     for (const owner of await db.asService(listOwners)) {
       if (owner === this.#owner) continue;
-      if (!(await this.#inherit(owner))) continue;
-      const rows = await db.asService((tx) => adoptRunning(tx, owner, this.#owner));
-      this.#inherited.push(...rows);
-      for (const { id } of rows) this.#adopting.add(id);
+      if (!(await this.#takeLeaseOf(owner))) continue;
+      this.#inherit(await db.asService((tx) => adoptRunning(tx, owner, this.#owner)));
       await live.releaseLease(leaseOf(owner), this.#owner);
     }
     return this.#adoptInherited();
@@ -93,8 +99,32 @@ export class Recovery {
     return this.#adopting.has(generationId);
   }
 
+  /**
+   * A commit whose acknowledgement was lost may have happened: then the row says that this gateway writes an answer, and it does not
+   * know. What is found twice is not just between the two, and is taken up like what a dead gateway left.
+   * @returns how many there were.
+   */
+  async takeUpUnwritten(): Promise<number> {
+    const { db, hub, tellStanding } = this.#parts;
+    const own = await db.asService((tx) => listRunningOf(tx, this.#owner));
+    const unwritten = own.filter((id) => !hub.knows(id) && !this.#adopting.has(id));
+    const due = unwritten.filter((id) => this.#unwritten.has(id));
+    this.#unwritten = new Set(unwritten);
+    if (due.length === 0) return 0;
+    const rows = await db.asService((tx) => adoptRunning(tx, this.#owner, this.#owner, due));
+    this.#inherit(rows);
+    const adopted = await this.#adoptInherited();
+    await Promise.all(rows.map(tellStanding));
+    return adopted;
+  }
+
+  #inherit(rows: readonly GenerationRow[]): void {
+    this.#inherited.push(...rows);
+    for (const { id } of rows) this.#adopting.add(id);
+  }
+
   /** Whoever can take a gateway's own lease knows that it is dead, and is the only one to know. */
-  async #inherit(owner: string): Promise<boolean> {
+  async #takeLeaseOf(owner: string): Promise<boolean> {
     const { live } = this.#parts;
     if (!this.#alone) return (await live.inheritLease(leaseOf(owner), this.#owner, LEASE_MS)) !== undefined;
     await live.releaseLease(leaseOf(owner), owner);
@@ -185,7 +215,10 @@ export class Recovery {
 
   /** Taking over hundreds of answers may take longer than a lease lives. */
   #closeInBackground(): void {
+    this.#rounds += 1;
+    const isToLook = this.#rounds % ROUNDS_TO_A_LOOK === 0;
     this.#closing ??= this.closeLeftovers()
+      .then(() => (isToLook ? this.takeUpUnwritten() : 0))
       .catch((error: unknown) =>
         this.#parts.log.warn({ error }, 'what dead gateways left could not be closed; trying again'),
       )

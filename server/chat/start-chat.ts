@@ -1,6 +1,7 @@
 /** Puts the chat engine of one gateway together, and joins it to the other gateways. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { GenerationRow } from '../../db/chat/rows.ts';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
 import type { Clock } from '../clock.ts';
@@ -89,7 +90,7 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
           log.warn({ error }, 'the end of an answer could not be announced');
           hub.lose(generation);
         }),
-      abandoned: (generation) => hub.forget(generation),
+      abandoned: (generation) => hub.abandon(generation),
     },
   });
   hub.onEnded((generation) => settler.add(generation));
@@ -123,7 +124,12 @@ export function createChat(parts: ChatParts, options: ChatOptions) {
     clock,
   });
   const continuation = options.failover === 'continue' ? new Continuation({ db, partners, memory }) : undefined;
-  const recovery = new Recovery({ db, live, hub, meter, continuation, clock, log, metrics }, owner, options.alone);
+  const tellStanding = (row: GenerationRow) => elsewhere.tellStanding(row.userId, row.conversationId);
+  const recovery = new Recovery(
+    { db, live, hub, meter, continuation, tellStanding, clock, log, metrics },
+    owner,
+    options.alone,
+  );
 
   return {
     chat,

@@ -23,7 +23,11 @@ export class TurnStore {
   }
 
   /** @param ahead what was held for the answer already; of no use where it is less than the answer may cost. */
-  async store(turn: NewTurn, asking: Asking, ahead: HoldAhead | undefined): Promise<BegunTurn> {
+  store(turn: NewTurn, asking: Asking, ahead: HoldAhead | undefined): Promise<BegunTurn> {
+    return this.#parts.hub.whileStored(turn.generation.id, () => this.#store(turn, asking, ahead));
+  }
+
+  async #store(turn: NewTurn, asking: Asking, ahead: HoldAhead | undefined): Promise<BegunTurn> {
     if (this.#billingMode === 'free') return this.#storeAndAsk(turn, asking);
     const { generation, request } = asking;
     if (ahead !== undefined) {

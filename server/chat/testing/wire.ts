@@ -6,6 +6,7 @@ export class Wire implements AsyncDisposable {
   readonly #server: Server;
   readonly #ends = new Set<Socket>();
   #held = false;
+  #unanswered: string | undefined;
 
   private constructor(port: number, host: string) {
     this.#server = createServer((near) => {
@@ -36,6 +37,11 @@ export class Wire implements AsyncDisposable {
     for (const end of this.#ends) end.pause();
   }
 
+  /** Whoever asks for something with these words is heard, and gets no answer. */
+  answerNothingTo(words: string): void {
+    this.#unanswered = words;
+  }
+
   /** What was held passes. */
   release(): void {
     this.#held = false;
@@ -45,6 +51,7 @@ export class Wire implements AsyncDisposable {
   /** What was held is lost, and its connections with it. New ones get through. */
   cut(): void {
     this.#held = false;
+    this.#unanswered = undefined;
     for (const end of this.#ends) end.destroy();
   }
 
@@ -57,7 +64,10 @@ export class Wire implements AsyncDisposable {
   #join(from: Socket, to: Socket): void {
     this.#ends.add(from);
     from
-      .on('data', (bytes) => to.write(bytes))
+      .on('data', (bytes) => {
+        if (this.#unanswered !== undefined && bytes.includes(this.#unanswered)) to.pause();
+        to.write(bytes);
+      })
       .on('error', () => from.destroy())
       .on('close', () => {
         this.#ends.delete(from);
