@@ -11,14 +11,16 @@ import type { ChatLog } from './needs.ts';
 export type GatewayCall =
   | { kind: 'stop'; generationId: string }
   | { kind: 'follow' | 'unfollow'; generationId: string };
+/** False: it does not know of such an answer. `ended`: too late to stop it, its end is being stored. */
+export type GatewayAnswer = boolean | 'ended';
 type Envelope =
   | { call: GatewayCall; id: number; from: string }
-  | { answer: boolean; id: number }
+  | { answer: GatewayAnswer; id: number }
   | { pieces: readonly LogPiece[] };
 /** What this gateway does when another one says something. */
 export type GatewayEars = {
   /** Its result is sent back. */
-  answer: (call: GatewayCall, from: string) => boolean;
+  answer: (call: GatewayCall, from: string) => GatewayAnswer;
   /** Pieces of answers that another gateway writes; those of one answer stand together. */
   hear: (pieces: readonly LogPiece[]) => void;
 };
@@ -31,7 +33,7 @@ export class GatewayCalls {
   readonly #clock: Clock;
   readonly #log: ChatLog;
   readonly #owner: string;
-  readonly #waiting = new Map<number, { resolve: (answer: boolean) => void; timer: Timer }>();
+  readonly #waiting = new Map<number, { resolve: (answer: GatewayAnswer) => void; timer: Timer }>();
   #lastId = 0;
   #end: (() => Promise<void>) | undefined;
 
@@ -53,9 +55,9 @@ export class GatewayCalls {
   }
 
   /** @throws AppError `busy` when the other gateway does not answer. */
-  async call(owner: string, call: GatewayCall): Promise<boolean> {
+  async call(owner: string, call: GatewayCall): Promise<GatewayAnswer> {
     const id = ++this.#lastId;
-    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const { promise, resolve, reject } = Promise.withResolvers<GatewayAnswer>();
     const timer = this.#clock.after(TIMEOUT_MS, () => {
       this.#waiting.delete(id);
       reject(

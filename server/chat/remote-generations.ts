@@ -216,7 +216,7 @@ export class RemoteGenerations {
   /** @returns false when the owner says that it has ended. One that does not answer may be dead: its log is shown as it stands. */
   async #ask({ owner, id: generationId }: Pick<GenerationRow, 'owner' | 'id'>): Promise<boolean> {
     try {
-      return await this.#parts.calls.call(owner, { kind: 'follow', generationId });
+      return (await this.#parts.calls.call(owner, { kind: 'follow', generationId })) === true;
     } catch (error) {
       if (isAppError(error, 'busy')) return true;
       throw error;

@@ -170,7 +170,8 @@ export class ChatService {
     if (running !== undefined && running.facts.userId === caller.userId) return { stopped: hub.stop(running) };
     const row = await this.#getGeneration(caller, generationId);
     if (row.state === 'ended') return { stopped: false };
-    if (!hub.owns(row.owner) && (await calls.call(row.owner, { kind: 'stop', generationId }))) return { stopped: true };
+    const answer = hub.owns(row.owner) ? false : await calls.call(row.owner, { kind: 'stop', generationId });
+    if (answer !== false) return { stopped: answer === true };
     // Nobody writes it at this moment: it has just ended, or it is being taken over and its text is still being read.
     const again = await this.#getGeneration(caller, generationId);
     if (again.state === 'ended') return { stopped: false };

@@ -10,7 +10,7 @@ import { Audience } from './audience.ts';
 import { Continuation } from './continuation.ts';
 import { Elsewhere } from './elsewhere.ts';
 import { Followers } from './followers.ts';
-import { type GatewayCall, GatewayCalls } from './gateway-calls.ts';
+import { type GatewayAnswer, type GatewayCall, GatewayCalls } from './gateway-calls.ts';
 import { GenerationHub } from './hub.ts';
 import { MissedNews } from './missed-news.ts';
 import type { Billing, ChatLog, ChatMetrics, MemoryAccess, Partners, Presence, TokenMeter } from './needs.ts';
@@ -183,7 +183,7 @@ function answerCall(
   { hub, followers, recovery }: { hub: GenerationHub; followers: Followers; recovery: Recovery },
   call: GatewayCall,
   from: string,
-): boolean {
+): GatewayAnswer {
   if (call.kind === 'unfollow') {
     followers.remove(call.generationId, from);
     return true;
@@ -195,7 +195,7 @@ function answerCall(
     return true;
   }
   if (generation === undefined) return false;
-  if (call.kind === 'stop') return hub.stop(generation);
+  if (call.kind === 'stop') return hub.stop(generation) || 'ended';
   followers.add(generation, from);
   return true;
 }

@@ -136,6 +136,18 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       expect(await west.chat.stop(desk.caller, generationId)).toEqual({ stopped: false });
     });
 
+    it('stop an answer from both at once: one does, the others are told that it has ended', async () => {
+      const { generationId } = await send('[[fault huge:3000]] A long story.');
+      await phone.next('chat.delta', (body) => body.generationId === generationId);
+      const stops = await Promise.all([
+        west.chat.stop(desk.caller, generationId),
+        west.chat.stop(desk.caller, generationId),
+        east.chat.stop(phone.caller, generationId),
+      ]);
+      expect(stops.filter(({ stopped }) => stopped)).toHaveLength(1);
+      expect((await desk.done(generationId)).finishReason).toBe('stopped');
+    });
+
     it('make one message of the same command sent to both', async () => {
       const body = { conversationId, clientMessageId: 'both', text: 'Once.' };
       const [one, two] = await Promise.all([east.turns.send(phone.caller, body), west.turns.send(desk.caller, body)]);
