@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ClientClock } from './client/environment.ts';
+import { type ClientClock, systemClientClock } from './client/environment.ts';
 import { TsumugiError } from './client/error.ts';
 import { TsumugiClient, type TsumugiClientOptions } from './client.ts';
 import { closeCodes } from './close-code.ts';
@@ -223,6 +223,35 @@ describe('the connection', () => {
     expect(server.connections).toHaveLength(1);
     await again;
     expect(server.connections).toHaveLength(2);
+  });
+
+  it('is asked for life though the clock was set back', async () => {
+    let backMs = 0;
+    const clock: ClientClock = { ...systemClientClock, now: () => Date.now() - backMs };
+    const { server, client } = await setUp({ heartbeatMs: 20, openTimeoutMs: 200, clock });
+    server.onCommand = (connection, { id }) => {
+      if (connection !== server.connections[0]) connection.reply(id, { serverTime: '2026-01-01T00:00:00.000Z' });
+    };
+    await client.connect();
+    backMs = 86_400_000;
+    await stateOf(client, 'waiting');
+    await stateOf(client, 'connected');
+    expect(server.connections).toHaveLength(2);
+  });
+
+  it('that the platform does not allow is given up, and says why', async () => {
+    class Forbidden {
+      constructor() {
+        throw new DOMException('An insecure WebSocket may not be opened here.', 'SecurityError');
+      }
+    }
+    const { client } = await setUp({ WebSocket: Forbidden as never });
+    await expect(client.connect()).rejects.toMatchObject({ message: expect.stringContaining('insecure') });
+    expect(client.state).toBe('closed');
+  });
+
+  it.each(['localhost:3000', 'ftp://127.0.0.1', ''])('cannot be made to "%s"', (url) => {
+    expect(() => new TsumugiClient({ url })).toThrow(TypeError);
   });
 
   it('that never greets is abandoned and tried again', async () => {

@@ -22,6 +22,7 @@ import {
   type WebSocketConstructor,
 } from './client/environment.ts';
 import { asTsumugiError, TsumugiError } from './client/error.ts';
+import { guarded } from './client/guarded.ts';
 import { type Frame, Link } from './client/link.ts';
 import { type RequestOptions, Requests } from './client/requests.ts';
 import { closeCodes, type Reconnect, reconnectAfter } from './close-code.ts';
@@ -64,6 +65,7 @@ const defaultOpenTimeoutMs = 10_000;
 
 export class TsumugiClient {
   readonly #options: TsumugiClientOptions;
+  readonly #url: URL;
   readonly #clock: ClientClock;
   readonly #requests: Requests;
   readonly #listeners = new Map<string, Set<Listener>>();
@@ -84,8 +86,10 @@ export class TsumugiClient {
   /** Asked for by a server that goes down: how long to stay away after it has closed the connection. */
   #stayAwayMs = 0;
 
+  /** @throws TypeError for a URL that is none of HTTP or WebSockets. */
   constructor(options: TsumugiClientOptions) {
     this.#options = options;
+    this.#url = socketUrl(options.url);
     this.#clock = options.clock ?? systemClientClock;
     this.#requests = new Requests(this.#clock, (frame) => this.#transmit(frame));
   }
@@ -219,16 +223,21 @@ export class TsumugiClient {
     if (attempt !== this.#attempt) return;
     const { openTimeoutMs = defaultOpenTimeoutMs, codec = 'json' } = this.#options;
     const Ctor = this.#options.WebSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor);
-    this.#link = new Link(url, codecs[`tsumugi.v1.${codec}`], Ctor, this.#clock, openTimeoutMs, {
-      onHello: (hello) => attempt === this.#attempt && this.#greeted(hello),
-      onFrame: (frame) => attempt === this.#attempt && this.#receive(frame),
-      onEnd: (code, reason) => attempt === this.#attempt && this.#lost(code, reason),
-    });
+    try {
+      this.#link = new Link(url, codecs[`tsumugi.v1.${codec}`], Ctor, this.#clock, openTimeoutMs, {
+        onHello: (hello) => attempt === this.#attempt && this.#greeted(hello),
+        onFrame: (frame) => attempt === this.#attempt && this.#receive(frame),
+        onEnd: (code, reason) => attempt === this.#attempt && this.#lost(code, reason),
+      });
+    } catch (error) {
+      // A page of HTTPS may not open `ws:`, for one. It will not be allowed to the next time either.
+      this.#shut(asTsumugiError(error));
+    }
   }
 
   async #socketUrl(): Promise<string> {
     const { getTicket, accessToken, fetch = globalThis.fetch } = this.#options;
-    const url = socketUrl(this.#options.url);
+    const url = new URL(this.#url);
     const post = (path: string, headers: Record<string, string>) =>
       postJson(
         httpOrigin(url) + path,
@@ -320,11 +329,17 @@ export class TsumugiClient {
   #beat(): void {
     const everyMs = this.#options.heartbeatMs ?? (inBrowser() ? 25_000 : 0);
     if (everyMs <= 0) return;
-    const silentMs = this.#clock.now() - (this.#link?.heardAtMs ?? 0);
-    this.#heartbeat = this.#clock.after(Math.max(1, silentMs >= everyMs ? everyMs : everyMs - silentMs), () => {
-      if (this.#link !== undefined && this.#clock.now() - this.#link.heardAtMs >= everyMs) this.#ask();
+    const silentMs = this.#silentMs();
+    this.#heartbeat = this.#clock.after(silentMs >= everyMs ? everyMs : everyMs - silentMs, () => {
+      if (this.#link !== undefined && this.#silentMs() >= everyMs) this.#ask();
       this.#beat();
     });
+  }
+
+  /** A clock that was set back since then does not tell: whoever wants to know has to ask. */
+  #silentMs(): number {
+    const silentMs = this.#clock.now() - (this.#link?.heardAtMs ?? 0);
+    return silentMs < 0 ? Number.POSITIVE_INFINITY : silentMs;
   }
 
   /** A half-open connection looks alive until something is asked of it. */
@@ -346,17 +361,6 @@ export class TsumugiClient {
   }
 }
 
-/** A listener that throws must not cost other listeners their frame. */
-function guarded(task: () => void): void {
-  try {
-    task();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-}
-
 function closedBy(code: number, reason: string): TsumugiError {
   const known = Object.values(closeCodes).find((close) => close.code === code);
   const facts = { details: { closeCode: code, reason } };
@@ -369,6 +373,8 @@ function socketUrl(text: string): URL {
   const url = new URL(text);
   if (url.protocol === 'http:') url.protocol = 'ws:';
   if (url.protocol === 'https:') url.protocol = 'wss:';
+  if (url.protocol !== 'ws:' && url.protocol !== 'wss:')
+    throw new TypeError(`url: expected http(s)://host or ws(s)://host/ws, not ${url.protocol}`);
   if (url.pathname === '/') url.pathname = '/ws';
   return url;
 }

@@ -52,14 +52,6 @@ export class Answers {
     return this.#last !== undefined && !this.#last.ended ? this.#last : undefined;
   }
 
-  /** @throws Error when it was never tracked. */
-  get(generationId: string): Generation {
-    const generation =
-      this.#open.get(generationId) ?? (this.#last?.generationId === generationId ? this.#last : undefined);
-    if (generation === undefined) throw TsumugiError.ofClient('client.detached');
-    return generation;
-  }
-
   /** From now on frames of unknown answers are kept, until the returned function is called. */
   expectStart(): () => void {
     this.#starting += 1;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { TsumugiClient } from '../client.ts';
 import { conversationId, message, ScriptedChat } from '../testing/scripted-chat.ts';
 import { id, ScriptedServer } from '../testing/scripted-server.ts';
@@ -86,6 +86,69 @@ describe('a conversation', () => {
     const generation = await conversation.send('Hello');
     expect((await generation.done).text).toBe('quick');
     expect(texts(conversation)).toEqual(['Hello', 'quick']);
+  });
+
+  it('gives the answer that was asked for, though it has ended and another device has begun the next one', async () => {
+    const { client, chat } = await setUp();
+    const conversation = await client.conversation(conversationId);
+    chat.onOther = (connection, command) => {
+      chat.begin(connection, command);
+      chat.pieces = ['quick'];
+      chat.delta(0);
+      chat.finish();
+      chat.answerNumber += 1;
+      chat.pieces = [];
+      chat.revision += 1;
+      const next = message(450, { parentId: chat.messages.at(-1)?.messageId ?? null });
+      chat.messages = [...chat.messages, next];
+      connection.push('chat.message', { message: next, revision: chat.revision, generation: chat.describe() });
+    };
+    const generation = await conversation.send('Hello');
+    expect((await generation.done).text).toBe('quick');
+    expect(texts(conversation)).toEqual(['Hello', 'quick', 'message 450']);
+    expect(conversation.generation?.generationId).toBe(chat.describe().generationId);
+  });
+
+  it('fails a send that is answered when it is detached already', async () => {
+    const { client, server, chat } = await setUp();
+    const conversation = await client.conversation(conversationId);
+    chat.onOther = () => {};
+    const sent = expect(conversation.send('Hello')).rejects.toMatchObject({ code: 'client.detached' });
+    const { connection, command } = await server.command('chat.send');
+    conversation.detach();
+    chat.begin(connection, command);
+    await sent;
+  });
+
+  it('goes on when a listener throws, and does not hide it', async () => {
+    const { client, chat } = await setUp();
+    const conversation = await client.conversation(conversationId);
+    const thrown: unknown[] = [];
+    const queue = globalThis.queueMicrotask;
+    vi.stubGlobal('queueMicrotask', (task: () => void) =>
+      queue(() => {
+        try {
+          task();
+        } catch (error) {
+          thrown.push(error);
+        }
+      }),
+    );
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const bad = new Error('a listener');
+    conversation.onChange(() => {
+      throw bad;
+    });
+    const heard: string[] = [];
+    conversation.onChange((change) => heard.push(change));
+    const generation = await conversation.send('Hello');
+    chat.pieces = ['Hi'];
+    chat.delta(0);
+    chat.finish();
+    expect((await generation.done).text).toBe('Hi');
+    expect(heard).toEqual(expect.arrayContaining(['messages', 'generation', 'text']));
+    expect(thrown.length).toBeGreaterThan(0);
+    expect(new Set(thrown)).toEqual(new Set([bad]));
   });
 
   it('keeps the clientMessageId of a send over a reconnect', async () => {

@@ -11,6 +11,7 @@ import { Branch } from './branch.ts';
 import { type ClientClock, randomId } from './environment.ts';
 import { asTsumugiError, TsumugiError } from './error.ts';
 import type { Generation } from './generation.ts';
+import { guarded } from './guarded.ts';
 import type { RequestOptions } from './requests.ts';
 
 /** `messages`: the list or its facts. `text`: only the running answer grew. `generation`: one began or ended. `removed`: deleted elsewhere. */
@@ -208,16 +209,20 @@ export class Conversation {
     const connections = this.#host.connections;
     const endStart = this.#answers.expectStart();
     try {
-      const asked = ask((reply) => {
-        this.#sawRevision(reply.revision);
-        onStarted(reply);
-        const { generationId, replyMessageId, messageId } = reply;
-        this.#answers.track({ generationId, messageId: replyMessageId, parentId: messageId });
+      const begun = new Promise<Generation>((resolve, reject) => {
+        ask((reply) => {
+          // Detached meanwhile: its pieces and its end would not be heard here.
+          if (this.#ended !== undefined) return reject(this.#ended);
+          this.#sawRevision(reply.revision);
+          onStarted(reply);
+          const { generationId, replyMessageId, messageId } = reply;
+          resolve(this.#answers.track({ generationId, messageId: replyMessageId, parentId: messageId }));
+        }).catch(reject);
       });
-      const started = await this.#orResync(asked);
+      const generation = await this.#orResync(begun);
       // Sent again over another connection: the answer may have ended in between, and its pushes with the old one.
       if (this.#host.connections !== connections) this.#resync(true);
-      return this.#answers.get(started.generationId);
+      return generation;
     } finally {
       endStart();
     }
@@ -374,6 +379,6 @@ export class Conversation {
   }
 
   #emit(change: ConversationChange): void {
-    for (const listener of [...this.#listeners]) listener(change);
+    for (const listener of [...this.#listeners]) guarded(() => listener(change));
   }
 }

@@ -33,7 +33,7 @@ export class Link {
   /** When the server was heard last, by the clock. */
   heardAtMs: number;
 
-  /** @param openTimeoutMs for the upgrade and the greeting together. */
+  /** @param openTimeoutMs for the upgrade and the greeting together. @throws what the platform's WebSocket does, when it may not be. */
   constructor(
     url: string,
     codec: Codec,
@@ -45,9 +45,9 @@ export class Link {
     this.#codec = codec;
     this.#events = events;
     this.heardAtMs = clock.now();
-    this.#deadline = clock.after(openTimeoutMs, () => this.abandon('no greeting in time'));
     const socket = new Ctor(url, [codec.subprotocol]);
     this.#socket = socket;
+    this.#deadline = clock.after(openTimeoutMs, () => this.abandon('no greeting in time'));
     socket.binaryType = 'arraybuffer';
     socket.onmessage = (event: { data: unknown }) => {
       this.heardAtMs = clock.now();
