@@ -335,19 +335,33 @@ function presenceContract(get: () => StoreUnderTest): void {
   test('is counted over all gateways, and ends with what said it', async () => {
     const { one, other, pass } = get();
     const user = randomUUID();
+    const say = async (store: LiveStore, gateway: string, connections: number, lifeMs = 60_000, userId = user) =>
+      (await store.setPresence(gateway, [{ userId, connections }], lifeMs))[0];
     expect(await one.countPresence(user)).toBe(0);
-    expect(await one.setPresence(user, 'east', 1, 60_000)).toBe(1);
-    expect(await other.setPresence(user, 'west', 2, 40)).toBe(3);
-    expect(await one.setPresence(user, 'east', 3, 60_000)).toBe(5);
-    expect(await one.setPresence(randomUUID(), 'east', 1, 60_000)).toBe(1);
+    expect(await say(one, 'east', 1)).toBe(1);
+    expect(await say(other, 'west', 2, 40)).toBe(3);
+    expect(await say(one, 'east', 3)).toBe(5);
+    expect(await say(one, 'east', 1, 60_000, randomUUID())).toBe(1);
     await pass(60);
     expect(await one.countPresence(user)).toBe(3);
-    expect(await other.setPresence(user, 'west', 1, 60_000)).toBe(4);
-    expect(await one.setPresence(user, 'east', 0, 60_000)).toBe(1);
+    expect(await say(other, 'west', 1)).toBe(4);
+    expect(await say(one, 'east', 0)).toBe(1);
     await one.sweep();
     expect(await one.countPresence(user)).toBe(1);
-    expect(await other.setPresence(user, 'west', 0, 60_000)).toBe(0);
-    expect(await other.setPresence(user, 'west', 0, 60_000)).toBe(0);
+    expect(await say(other, 'west', 0)).toBe(0);
+    expect(await say(other, 'west', 0)).toBe(0);
+  });
+
+  test('is said of many users at once', async () => {
+    const { one, other } = get();
+    const [first, second, third] = [randomUUID(), `${randomUUID()} 紡\0`, randomUUID()];
+    const of = (...counts: number[]) =>
+      [first, second, third].map((userId, place) => ({ userId, connections: counts[place] ?? 0 }));
+    expect(await one.setPresence('east', of(1, 2, 0), 60_000)).toEqual([1, 2, 0]);
+    expect(await other.setPresence('west', of(5, 0, 7), 60_000)).toEqual([6, 2, 7]);
+    expect(await one.setPresence('east', of(0, 3, 1), 60_000)).toEqual([5, 3, 8]);
+    expect(await Promise.all([first, second, third].map((userId) => one.countPresence(userId)))).toEqual([5, 3, 8]);
+    expect(await one.setPresence('east', [], 60_000)).toEqual([]);
   });
 }
 

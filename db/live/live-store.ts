@@ -54,10 +54,11 @@ export interface LiveStore {
   releaseLease(name: string, owner: string): Promise<void>;
 
   /**
-   * Says how many connections of a user a gateway has; 0 takes it out. Said again before the end of its life, or forgotten.
-   * @returns the number on all gateways.
+   * Says how many connections a gateway has of each of these users, none of whom is named twice; 0 takes it out. Said again before
+   * the end of its life, or forgotten.
+   * @returns the numbers on all gateways, in the same order.
    */
-  setPresence(userId: string, gateway: string, connections: number, ttlMs: number): Promise<number>;
+  setPresence(gateway: string, users: readonly UserConnections[], ttlMs: number): Promise<number[]>;
   /** The number on all gateways. */
   countPresence(userId: string): Promise<number>;
 
@@ -77,6 +78,8 @@ export interface LiveStore {
   ping(): Promise<void>;
   close(): Promise<void>;
 }
+
+export type UserConnections = { userId: string; connections: number };
 
 export type LogPiece = {
   generationId: string;

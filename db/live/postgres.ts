@@ -1,7 +1,7 @@
 /** The live store in PostgreSQL: tables of the schema `live`, and LISTEN/NOTIFY. For one gateway, or a few. */
 import type postgres from 'postgres';
 import { type ConnectionOptions, ConnectionPool } from '../connections.ts';
-import type { LiveStore, LogPiece } from './live-store.ts';
+import type { LiveStore, LogPiece, UserConnections } from './live-store.ts';
 import { PostgresChannels } from './postgres-channels.ts';
 import { fromStored, toStored } from './stored-text.ts';
 
@@ -231,21 +231,26 @@ export class PostgresLiveStore implements LiveStore {
     );
   }
 
-  async setPresence(userId: string, gateway: string, connections: number, ttlMs: number): Promise<number> {
-    const [user, name] = [toStored(userId), toStored(gateway)];
-    const [row] = await this.#ask(
+  async setPresence(gateway: string, users: readonly UserConnections[], ttlMs: number): Promise<number[]> {
+    const name = toStored(gateway);
+    const rows = await this.#ask(
       (sql) => sql<{ others: number }[]>`
-      with said as (${
-        connections > 0
-          ? sql`insert into live.presence (user_id, gateway, connections, expires_at)
-              values (${user}, ${name}, ${connections}, ${after(sql, ttlMs)})
-              on conflict (user_id, gateway) do update set connections = excluded.connections, expires_at = excluded.expires_at`
-          : sql`delete from live.presence where user_id = ${user} and gateway = ${name}`
-      })
-      select coalesce(sum(connections), 0)::int as others from live.presence
-      where user_id = ${user} and gateway <> ${name} and expires_at > clock_timestamp()`,
+      with given as (
+        select * from unnest(${users.map(({ userId }) => toStored(userId))}::text[],
+          ${users.map(({ connections }) => connections)}::int[]) with ordinality as g (user_id, connections, place)
+      ), left_behind as (
+        delete from live.presence p using given g
+        where p.user_id = g.user_id and p.gateway = ${name} and g.connections = 0
+      ), said as (
+        insert into live.presence (user_id, gateway, connections, expires_at)
+        select user_id, ${name}, connections, ${after(sql, ttlMs)} from given where connections > 0
+        on conflict (user_id, gateway) do update set connections = excluded.connections, expires_at = excluded.expires_at
+      )
+      select coalesce(sum(p.connections), 0)::int as others from given g
+      left join live.presence p on p.user_id = g.user_id and p.gateway <> ${name} and p.expires_at > clock_timestamp()
+      group by g.place order by g.place`,
     );
-    return (row?.others ?? 0) + connections;
+    return users.map(({ connections }, place) => (rows[place]?.others ?? 0) + connections);
   }
 
   async countPresence(userId: string): Promise<number> {

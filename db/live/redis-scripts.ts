@@ -119,23 +119,34 @@ return 0`;
 export const listSessions = `${nowMs}
 return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. string.format('%.17g', now), '+inf')`;
 
-/** KEYS: the user's presence, gateway → 'connections:until'. Gives the number of all living gateways. */
-export const countPresence = `${nowMs}
-local said, total = redis.call('HGETALL', KEYS[1]), 0
-for i = 1, #said, 2 do
-  local connections, till = string.match(said[i + 1], '^(%d+):(.+)$')
-  if tonumber(till) > now then total = total + tonumber(connections) else redis.call('HDEL', KEYS[1], said[i]) end
-end
-return total`;
+/** Of a user's presence, gateway → 'connections:until': the number of all living gateways, and no trace of the others. */
+const sumPresence = `
+local function sum(key, now)
+  local said, total = redis.call('HGETALL', key), 0
+  for i = 1, #said, 2 do
+    local connections, till = string.match(said[i + 1], '^(%d+):(.+)$')
+    if tonumber(till) > now then total = total + tonumber(connections) else redis.call('HDEL', key, said[i]) end
+  end
+  return total
+end `;
 
-/** KEYS: the user's presence. ARGV: gateway, its connections, ttl. Gives the number of all living gateways. */
-export const setPresence = `
-local t0 = redis.call('TIME') local till = t0[1] * 1000 + t0[2] / 1000 + tonumber(ARGV[3])
-if ARGV[2] == '0' then
-  redis.call('HDEL', KEYS[1], ARGV[1])
-else
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ':' .. string.format('%.17g', till))
-  redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[3])), 'NX')
-  redis.call('PEXPIRE', KEYS[1], math.ceil(tonumber(ARGV[3])), 'GT')
+/** KEYS: the user's presence. Gives the number of all living gateways. */
+export const countPresence = `${nowMs}${sumPresence}
+return sum(KEYS[1], now)`;
+
+/** KEYS: presences of users. ARGV: gateway, ttl, its connections of each. Gives the numbers of all living gateways. */
+export const setPresence = `${nowMs}${sumPresence}
+local life, totals = math.ceil(tonumber(ARGV[2])), {}
+local till = string.format('%.17g', now + tonumber(ARGV[2]))
+for i = 1, #KEYS do
+  local connections = ARGV[i + 2]
+  if connections == '0' then
+    redis.call('HDEL', KEYS[i], ARGV[1])
+  else
+    redis.call('HSET', KEYS[i], ARGV[1], connections .. ':' .. till)
+    redis.call('PEXPIRE', KEYS[i], life, 'NX')
+    redis.call('PEXPIRE', KEYS[i], life, 'GT')
+  end
+  totals[i] = sum(KEYS[i], now)
 end
-${countPresence}`;
+return totals`;

@@ -4,7 +4,7 @@
  * much survives the death of Redis itself is its own setting (`appendfsync`).
  */
 import { Redis } from 'ioredis';
-import type { LiveStore, LogPiece } from './live-store.ts';
+import type { LiveStore, LogPiece, UserConnections } from './live-store.ts';
 import { RedisUnfitError } from './redis-fault.ts';
 import * as scripts from './redis-scripts.ts';
 import { fromStored, toStored } from './stored-text.ts';
@@ -160,8 +160,11 @@ export class RedisLiveStore implements LiveStore {
     await this.#run.releaseLease(leaseKey(name), toStored(owner));
   }
 
-  async setPresence(userId: string, gateway: string, connections: number, ttlMs: number): Promise<number> {
-    return Number(await this.#run.setPresence(presenceKey(userId), toStored(gateway), connections, ttlMs));
+  async setPresence(gateway: string, users: readonly UserConnections[], ttlMs: number): Promise<number[]> {
+    if (users.length === 0) return [];
+    const keys = users.map(({ userId }) => presenceKey(userId));
+    const counts = users.map(({ connections }) => connections);
+    return (await this.#run.setPresence(keys.length, ...keys, toStored(gateway), ttlMs, ...counts)) as number[];
   }
 
   async countPresence(userId: string): Promise<number> {
@@ -269,7 +272,7 @@ function defineScripts(redis: Redis): Scripts {
   redis.defineCommand('releaseLease', { numberOfKeys: 1, lua: scripts.releaseLease });
   redis.defineCommand('putSession', { numberOfKeys: 2, lua: scripts.putSession });
   redis.defineCommand('listSessions', { numberOfKeys: 1, lua: scripts.listSessions });
-  redis.defineCommand('setPresence', { numberOfKeys: 1, lua: scripts.setPresence });
+  redis.defineCommand('setPresence', { lua: scripts.setPresence });
   redis.defineCommand('countPresence', { numberOfKeys: 1, lua: scripts.countPresence });
   return redis as unknown as Scripts;
 }

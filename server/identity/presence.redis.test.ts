@@ -95,4 +95,39 @@ describe('presence', () => {
     east.clock.advance(20_000);
     await expect.poll(() => live.countPresence(user)).toBe(1);
   });
+
+  it('is told to a crowd when it has come to rest, and in the end even if it does not', async () => {
+    const told: string[] = [];
+    const counts = new Map<string, number>();
+    const clock = new ManualClock();
+    const presence = new UserPresence({
+      live: undefined,
+      gateway: 'only',
+      countHere: (userId) => counts.get(userId) ?? 0,
+      usersHere: () => counts.keys(),
+      tellHere: (userId) => void told.push(userId),
+      tellEverywhere: () => {},
+      clock,
+      log: { warn: () => {} },
+    });
+    const open = (userId: string) => {
+      counts.set(userId, (counts.get(userId) ?? 0) + 1);
+      presence.changed(userId, 'opened');
+    };
+    for (let place = 0; place < 200; place++) open(`user ${place}`);
+    for (let step = 0; step < 4; step++) {
+      clock.advance(200);
+      for (let place = 0; place < 200; place++) open(`user ${place}`);
+    }
+    await presence.count('user 0');
+    expect(told).toEqual([]);
+    clock.advance(500);
+    await expect.poll(() => told.length).toBe(200);
+    // One that never rests.
+    for (let passedMs = 0; passedMs <= 5_000; passedMs += 100) {
+      for (let place = 0; place < 200; place++) open(`user ${place}`);
+      clock.advance(100);
+    }
+    await expect.poll(() => told.length).toBe(400);
+  });
 });
