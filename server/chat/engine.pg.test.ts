@@ -309,9 +309,12 @@ describe('the tree', () => {
     await engine.chat.delete(reader.caller, conversationId);
     expect(engine.forgotten).toContain(conversationId);
     expect((await engine.chat.list(reader.caller, {})).conversations).toHaveLength(1);
-    await expect(engine.chat.list(reader.caller, { before: "1'; drop table" })).rejects.toMatchObject({
-      code: 'protocol.invalid_body',
-    });
+    for (const before of ["1'; drop table", `253402300800000.${conversationId}`])
+      await expect(engine.chat.list(reader.caller, { before })).rejects.toMatchObject({
+        code: 'protocol.invalid_body',
+      });
+    const last = { before: `253402300799999.${conversationId}` };
+    expect((await engine.chat.list(reader.caller, last)).conversations).toHaveLength(1);
   });
 
   it('uses an empty conversation again instead of littering', async () => {
