@@ -12,11 +12,15 @@ export function deliver(peer: Peer, generation: Generation, from: Cursor, done: 
   if (done !== undefined) peer.push(done);
 }
 
+/** Whether a conversation has gone on since somebody began to read it. */
+export type Watch = { changed: boolean; end: () => void };
+
 export class Audience {
   readonly #presence: Presence;
   readonly #news: UserNews;
   readonly #readers = new Map<string, Set<Peer>>();
   readonly #attachments = new WeakMap<Peer, Set<string>>();
+  readonly #watches = new Map<string, Set<Watch>>();
 
   constructor(presence: Presence, news: UserNews) {
     this.#presence = presence;
@@ -55,7 +59,23 @@ export class Audience {
 
   /** Tells the user's connections on this gateway. */
   tellHere(userId: string, push: Push, except?: Peer): void {
+    const conversationId = conversationOf(push);
+    for (const watch of this.#watches.get(conversationId ?? '') ?? []) watch.changed = true;
     for (const peer of this.#presence.peersOf(userId)) if (peer !== except) peer.push(push);
+  }
+
+  /** For a reader that does not hear of it as a reader yet: what is told of the conversation until `end` has not reached him as one. */
+  watch(conversationId: string): Watch {
+    const watches = this.#watches.get(conversationId) ?? new Set();
+    const watch: Watch = {
+      changed: false,
+      end: () => {
+        watches.delete(watch);
+        if (watches.size === 0 && this.#watches.get(conversationId) === watches) this.#watches.delete(conversationId);
+      },
+    };
+    this.#watches.set(conversationId, watches.add(watch));
+    return watch;
   }
 
   /** Conversations that somebody here is attached to. */
@@ -110,4 +130,10 @@ export class Audience {
       if (readers?.size === 0) this.#readers.delete(conversationId);
     }
   }
+}
+
+/** Of news after which a conversation is not what it was before. */
+function conversationOf(push: Push): string | undefined {
+  if (push.type === 'chat.message') return push.body.message.conversationId;
+  return push.type === 'chat.selected' || push.type === 'chat.done' ? push.body.conversationId : undefined;
 }

@@ -119,12 +119,7 @@ export class ChatService {
     const { hub, audience, materials, news } = this.#parts;
     const { conversationId, after } = body;
     await news.ready(caller.userId);
-    const view = await this.#readStable(caller.userId, conversationId, body.limit ?? PAGE);
-    const { conversation, messages: page, running } = view;
-    const finished =
-      after === undefined || running?.key === after.generationId
-        ? undefined
-        : await this.#findFinished(caller.userId, conversation, after.generationId);
+    const { conversation, messages: page, running, finished } = await this.#readToAttach(caller.userId, body);
     // From here on in one piece: what is read now and what is pushed next join without a gap.
     materials.noteAvatar(conversationId, caller.userId, conversation.avatarId);
     audience.attach(conversationId, caller.peer);
@@ -263,6 +258,25 @@ export class ChatService {
     return ended === undefined
       ? undefined
       : { generation: ended.generation, done: { type: 'chat.done', body: ended.done } };
+  }
+
+  /** What is told of the conversation while it is read is told to somebody who is not attached yet: then it is read again. */
+  async #readToAttach(
+    userId: string,
+    { conversationId, after, limit = PAGE }: UpBody<'chat.attach'>,
+  ): Promise<View & { finished: Finished | undefined }> {
+    const watch = this.#parts.audience.watch(conversationId);
+    try {
+      for (let tries = 1; ; tries++) {
+        watch.changed = false;
+        const view = await this.#readStable(userId, conversationId, limit);
+        const isOver = after !== undefined && view.running?.key !== after.generationId;
+        const finished = isOver ? await this.#findFinished(userId, view.conversation, after.generationId) : undefined;
+        if (!watch.changed || tries === READ_TRIES) return { ...view, finished };
+      }
+    } finally {
+      watch.end();
+    }
   }
 
   /** Reads until the rows and whoever writes agree on which answer is being written, so that none falls between the two. */

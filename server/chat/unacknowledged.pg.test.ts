@@ -76,7 +76,7 @@ async function cutWhenWritten(): Promise<string> {
 
 /** @returns the id of the answer, which the sender was not told. */
 async function sendUnheard(clientMessageId: string): Promise<string> {
-  wire.answerNothingTo(QUESTION);
+  void wire.answerNothingTo(QUESTION);
   const [, id] = await Promise.all([
     expect(engine.turns.send(reader.caller, { conversationId, clientMessageId, text: QUESTION })).rejects.toThrow(),
     cutWhenWritten(),

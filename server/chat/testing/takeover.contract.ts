@@ -112,6 +112,32 @@ export function takeoverContract(kind: 'postgres' | 'redis'): void {
       expect(stored.length).toBeGreaterThan(whole);
     });
 
+    it('reads a conversation again that goes on elsewhere while somebody attaches to it', async () => {
+      const witness = heir.connect(userId);
+      await heir.engine.news.ready(userId);
+      const late = old.connect(userId);
+      const asked = databaseWire.answerNothingTo(conversationId);
+      const attached = old.chat.attach(late.caller, { conversationId });
+      await asked;
+      const { generationId } = await heir.turns.send(witness.caller, {
+        conversationId,
+        clientMessageId: uuidv7(),
+        text: '[[fault huge:400]] Tell me of the dunes.',
+      });
+      await late.next('chat.message', ({ generation }) => generation?.generationId === generationId);
+      databaseWire.release();
+      const { generation, conversation } = await attached;
+      expect(generation?.generationId).toBe(generationId);
+      expect(conversation.revision).toBe(1);
+      late.texts.set(generationId, generation?.text ?? '');
+      await late.next('chat.delta', (body) => body.generationId === generationId);
+      await heir.chat.stop(witness.caller, generationId);
+      const done = await late.done(generationId);
+      expect(late.texts.get(generationId)).toHaveLength(done.length);
+      witness.close();
+      late.close();
+    });
+
     it('reads along what begins elsewhere while its stores are away for a moment', async () => {
       const witness = heir.connect(userId);
       await heir.engine.news.ready(userId);

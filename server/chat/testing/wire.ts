@@ -6,7 +6,7 @@ export class Wire implements AsyncDisposable {
   readonly #server: Server;
   readonly #ends = new Set<Socket>();
   #held = false;
-  #unanswered: string | undefined;
+  #unanswered: { words: string; heard: () => void } | undefined;
 
   private constructor(port: number, host: string) {
     this.#server = createServer((near) => {
@@ -37,14 +37,17 @@ export class Wire implements AsyncDisposable {
     for (const end of this.#ends) end.pause();
   }
 
-  /** Whoever asks for something with these words is heard, and gets no answer. */
-  answerNothingTo(words: string): void {
-    this.#unanswered = words;
+  /** Whoever asks for something with these words is heard, and gets no answer. Resolves when the first one has asked. */
+  answerNothingTo(words: string): Promise<void> {
+    return new Promise((heard) => {
+      this.#unanswered = { words, heard };
+    });
   }
 
   /** What was held passes. */
   release(): void {
     this.#held = false;
+    this.#unanswered = undefined;
     for (const end of this.#ends) end.resume();
   }
 
@@ -65,8 +68,9 @@ export class Wire implements AsyncDisposable {
     this.#ends.add(from);
     from
       .on('data', (bytes) => {
-        if (this.#unanswered !== undefined && bytes.includes(this.#unanswered)) to.pause();
-        to.write(bytes);
+        const { words, heard } = this.#unanswered ?? {};
+        if (words !== undefined && bytes.includes(words)) to.pause();
+        to.write(bytes, () => to.isPaused() && heard?.());
       })
       .on('error', () => from.destroy())
       .on('close', () => {
