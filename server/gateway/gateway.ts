@@ -13,6 +13,7 @@ import type { Authenticator, Route } from '../http.ts';
 import type { Connection } from './connection.ts';
 import { Dispatcher } from './dispatch.ts';
 import { Drain, type DrainOptions } from './drain.ts';
+import { type Ending, endingOf } from './ending.ts';
 import { FrameEncoder } from './frame-encoder.ts';
 import { HttpEndpoint } from './http-endpoint.ts';
 import type { ReplyContext } from './http-reply.ts';
@@ -92,6 +93,7 @@ export class Gateway {
       hosts: this.#hosts,
       allowedOrigins: options.allowedOrigins ?? [],
       isDraining: () => this.#draining,
+      opened: (connection) => this.#opened(connection),
     });
     this.#app = this.#createApp(upgrader);
   }
@@ -181,7 +183,8 @@ export class Gateway {
       sendPingsAutomatically: true,
       compression: this.#uws.DISABLED,
       upgrade: (res, req, context) => upgrader.handle(res, req, context),
-      open: (ws) => this.#opened(ws),
+      // No more than this: see there.
+      open: (ws) => ws.getUserData().connection?.socket.open(ws),
       message: (ws, data, isBinary) => {
         const { connection } = ws.getUserData();
         if (connection !== undefined) this.#received(connection, data, isBinary);
@@ -191,7 +194,7 @@ export class Gateway {
         if (connection !== undefined) this.#dispatcher.pinged(connection, data.byteLength);
       },
       drain: (ws) => ws.getUserData().connection?.drained(),
-      close: (ws, code) => this.#gone(ws, code),
+      close: (ws, code, reason) => this.#gone(ws, code, reason),
     });
     app.any('/*', (res, req) => this.#endpoint.handle(res, req));
     return app;
@@ -212,12 +215,20 @@ export class Gateway {
     }
   }
 
-  #opened(ws: WebSocket<SocketData>): void {
-    const { connection } = ws.getUserData();
-    if (connection === undefined) return;
-    connection.socket.open(ws);
-    if (this.connections.add(connection)) this.#options.users?.joined(connection.userId);
+  /** Never throws: its socket has been answered, a refusal could not be sent any more. */
+  #opened(connection: Connection): void {
+    const { log } = this.#options;
+    try {
+      this.#welcome(connection);
+    } catch (error) {
+      log.error({ err: error, connectionId: connection.connectionId }, 'a socket could not be welcomed');
+      connection.close('internal');
+    }
+  }
+
+  #welcome(connection: Connection): void {
     this.#metrics.connectionOpened();
+    if (this.connections.add(connection)) this.#options.users?.joined(connection.userId);
     connection.answer({
       type: 'gateway.hello',
       body: {
@@ -243,24 +254,40 @@ export class Gateway {
     }
   }
 
-  #gone(ws: WebSocket<SocketData>, code: number): void {
+  #gone(ws: WebSocket<SocketData>, code: number, reason: ArrayBuffer): void {
     const data = ws.getUserData();
     const { connection } = data;
     if (connection === undefined) return;
     data.connection = undefined;
+    // `SafeSocket.end` forgets the socket first.
+    const ending = endingOf(connection.closed, code, reason);
+    if (!this.connections.has(connection)) {
+      this.#lostWhileOpening(connection);
+      return;
+    }
     if (this.connections.remove(connection)) this.#options.users?.left(connection.userId);
     this.#options.users?.changed(connection.userId, 'closed');
-    this.#metrics.connectionClosed(code);
-    this.#logEnd(connection, code);
+    this.#metrics.connectionClosed(code, ending);
+    this.#logEnd(connection, code, ending);
     connection.gone();
   }
 
-  /** One line for each socket that we closed, at a level to be seen; the rest come and go. */
-  #logEnd({ connectionId, userId, malformed, openedAtMs }: Connection, code: number): void {
-    const facts = { connectionId, userId, code, malformed, livedMs: this.#options.clock.now() - openedAtMs };
-    if (code >= 4000 && code !== closeCodes.going_away.code)
-      this.#options.log.info(facts, 'socket closed by the server');
-    else this.#options.log.debug(facts, 'socket closed');
+  /** Between its upgrade and the welcome nobody here can have closed it. */
+  #lostWhileOpening(connection: Connection): void {
+    this.#metrics.connectionOpened();
+    this.#metrics.connectionClosed(1006, 'opening');
+    const { connectionId, userId } = connection;
+    this.#options.log.warn({ connectionId, userId }, 'a socket was lost while it was being opened');
+    connection.gone();
+  }
+
+  /** One line for each socket that the server ended, at a level to be seen; the rest come and go. */
+  #logEnd({ connectionId, userId, malformed, openedAtMs }: Connection, code: number, ending: Ending): void {
+    const facts = { connectionId, userId, code, ending, malformed, livedMs: this.#options.clock.now() - openedAtMs };
+    const { log } = this.#options;
+    if (ending === 'server' && code !== closeCodes.going_away.code) log.info(facts, 'socket closed by the server');
+    else if (ending === 'too_large' || ending === 'invalid_frame') log.info(facts, 'socket dropped by the transport');
+    else log.debug(facts, 'socket closed');
   }
 
   #scheduleSweep(): void {

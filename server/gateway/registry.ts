@@ -39,6 +39,10 @@ export class ConnectionRegistry implements Iterable<Connection> {
     return this.#byId.get(connectionId);
   }
 
+  has(connection: Connection): boolean {
+    return this.#byId.has(connection.connectionId);
+  }
+
   /** A copy, so that closing while iterating is safe. */
   ofUser(userId: string): Connection[] {
     return [...(this.#byUser.get(userId)?.connections ?? [])];

@@ -11,7 +11,11 @@ export type SocketData = { connection: Connection | undefined };
 export class SafeSocket {
   #ws: WebSocket<SocketData> | undefined = undefined;
 
-  /** The open event came. */
+  /**
+   * The open event came. Nothing else may happen within that event, and no native memory be taken: behind an upgrade in a cork,
+   * uWS (until its version of July 2026) reads a byte of memory which it has given back by then, and when something else has
+   * written there, it may see `Connection: close` and closes the new socket without a word.
+   */
   open(ws: WebSocket<SocketData>): void {
     this.#ws = ws;
   }
@@ -44,13 +48,6 @@ export class SafeSocket {
     const ws = this.#ws;
     this.#ws = undefined;
     ws?.end(code, reason);
-  }
-
-  /** Drops the connection without a close frame. */
-  terminate(): void {
-    const ws = this.#ws;
-    this.#ws = undefined;
-    ws?.close();
   }
 
   /** The close event came: from here on uWS would throw. */

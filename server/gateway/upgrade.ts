@@ -32,6 +32,8 @@ export type UpgradeOptions = {
   allowedOrigins: readonly string[];
   trustedHops: number;
   isDraining: () => boolean;
+  /** Told of each socket once uWS has opened it. */
+  opened: (connection: Connection) => void;
 };
 
 /** Copied at once: uWS's request is gone after the first await. */
@@ -44,6 +46,7 @@ type UpgradeRequest = {
   origin: string;
   hostName: string;
   language: string;
+  connection: string;
   address: string;
   context: us_socket_context_t;
 };
@@ -68,19 +71,26 @@ export class Upgrader {
     try {
       const subprotocol = this.#check(request);
       const principal = await this.#authenticate(request);
-      if (aborted) return;
-      this.#open(res, request, subprotocol, principal);
+      if (!aborted) this.#open(res, request, subprotocol, principal);
     } catch (error) {
       if (aborted) return;
       const status = sendError(res, this.#options.replies, error, { language: request.language, route: '/ws' });
       this.#options.metrics.upgradeRefused(status);
     } finally {
       this.#pending--;
+      if (aborted) this.#options.metrics.upgradeAbandoned();
     }
   }
 
   /** What can be refused without asking anybody. */
   #check(request: UpgradeRequest): Subprotocol {
+    if (!asksForUpgrade(request.connection)) {
+      throw new AppError(
+        'protocol.malformed',
+        {},
+        'The header connection must name Upgrade; a proxy in front has to pass it on.',
+      );
+    }
     const { registry, limits, isDraining } = this.#options;
     if (isDraining()) throw new AppError('draining', { retryAfterMs: drainLimits.retryUpgradeMs });
     if (registry.count + this.#pending > limits.maxConnections) throw new AppError('busy');
@@ -115,7 +125,7 @@ export class Upgrader {
   }
 
   #open(res: HttpResponse, request: UpgradeRequest, subprotocol: Subprotocol, principal: Principal): void {
-    const { registry, limits, clock, hosts, isDraining } = this.#options;
+    const { registry, limits, clock, hosts, isDraining, opened } = this.#options;
     if (isDraining()) throw new AppError('draining', { retryAfterMs: drainLimits.retryUpgradeMs });
     const nowMs = clock.now();
     const user = registry.userEntry(principal.userId, nowMs);
@@ -132,6 +142,8 @@ export class Upgrader {
     // A client that offered nothing must get no subprotocol, or it would close the connection.
     const answered = request.offered === '' ? '' : subprotocol;
     res.cork(() => res.upgrade(data, request.key, answered, request.extensions, request.context));
+    // Only now, see `SafeSocket.open`. When uWS has closed the socket all the same, its close event has told of that.
+    if (!connection.closed) opened(connection);
   }
 }
 
@@ -150,9 +162,15 @@ function readUpgrade(
     origin: req.getHeader('origin'),
     hostName: req.getHeader('host'),
     language: req.getHeader('accept-language'),
+    connection: req.getHeader('connection'),
     address: clientAddress(res.getRemoteAddress(), req.getHeader('x-forwarded-for'), trustedHops),
     context,
   };
+}
+
+/** uWS would answer `Connection: close` with an upgrade and then close the socket without a word. */
+function asksForUpgrade(connection: string): boolean {
+  return connection === '' || connection.split(',').some((token) => token.trim().toLowerCase() === 'upgrade');
 }
 
 /** The first one offered that is known. A client that offers none is a simple one: it gets JSON. */

@@ -24,6 +24,7 @@ export class Metrics {
   readonly #connections = new Tally();
   readonly #closes = new TallyByLabel();
   readonly #refusals = new TallyByLabel();
+  readonly #abandoned = new Tally();
   readonly #framesIn = new Tally();
   readonly #framesOut = new Tally();
   readonly #framesRefused = new TallyByLabel();
@@ -66,8 +67,8 @@ export class Metrics {
     this.#tally('tsumugi_connections_total', 'Sockets that were opened.', this.#connections);
     this.#labelled(
       'tsumugi_connection_closes_total',
-      'Sockets that were closed, by close code.',
-      ['code'],
+      'Sockets that were closed, by close code and by who or what ended them.',
+      ['code', 'ending'],
       this.#closes,
     );
     this.#labelled(
@@ -75,6 +76,11 @@ export class Metrics {
       'Upgrades that were refused, by status.',
       ['status'],
       this.#refusals,
+    );
+    this.#tally(
+      'tsumugi_upgrades_abandoned_total',
+      'Clients that were gone before their credentials had been checked.',
+      this.#abandoned,
     );
     this.#tally('tsumugi_frames_in_total', 'Frames of clients.', this.#framesIn);
     this.#tally('tsumugi_frames_out_total', 'Frames to clients.', this.#framesOut);
@@ -139,7 +145,8 @@ export class Metrics {
   /** Handed to the gateway. */
   readonly gateway = {
     connectionOpened: (): void => this.#connections.add(1),
-    connectionClosed: (code: number): void => this.#closes.add(1, String(code)),
+    connectionClosed: (code: number, ending: string): void => this.#closes.add(1, closeLabel(code, ending), ending),
+    upgradeAbandoned: (): void => this.#abandoned.add(1),
     upgradeRefused: (status: number): void => this.#refusals.add(1, String(status)),
     frameIn: (bytes: number): void => {
       this.#framesIn.add(1);
@@ -304,4 +311,9 @@ export class Metrics {
       },
     });
   }
+}
+
+/** Codes of clients may be any: those that no specification names are one. */
+function closeLabel(code: number, ending: string): string {
+  return ending === 'server' || code < 1016 ? String(code) : 'other';
 }
