@@ -39,6 +39,9 @@ type Exchange = {
   done: boolean;
 };
 
+/** What is counted for a request whose client left before the reply; nobody is sent it. */
+const ABANDONED = 499;
+
 export class HttpEndpoint {
   readonly #options: HttpEndpointOptions;
   #active = 0;
@@ -92,6 +95,7 @@ export class HttpEndpoint {
     };
     const exchange: Exchange = { res, request, abort, startedMs: performance.now(), route: 'none', done: false };
     res.onAborted(() => {
+      if (!exchange.done) this.#count(exchange, ABANDONED);
       exchange.done = true;
       abort.abort();
     });

@@ -7,6 +7,7 @@ import { ManualClock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import { callerOf, type HttpRequest, type Route } from '../http.ts';
 import type { GatewayOptions } from './gateway.ts';
+import { noMetrics } from './metrics.ts';
 import { startGateway, type TestGateway } from './test-gateway.ts';
 
 let running: TestGateway | undefined;
@@ -287,12 +288,16 @@ describe('what goes wrong', () => {
   it('is no harm when the client went away: the route learns it, and its late reply is dropped', async () => {
     const { promise: asked, resolve: ask } = Promise.withResolvers<AbortSignal>();
     const { promise: reply, resolve: answer } = Promise.withResolvers<{ status: number }>();
-    const { port, httpUrl, log } = await start([
-      route('GET', '/slow', (request) => {
-        ask(request.signal);
-        return reply;
-      }),
-    ]);
+    const done: string[] = [];
+    const metrics = {
+      ...noMetrics,
+      requestDone: (...[, route, status]: unknown[]) => void done.push(`${route} ${status}`),
+    };
+    const slow = route('GET', '/slow', (request) => {
+      ask(request.signal);
+      return reply;
+    });
+    const { port, httpUrl, log } = await start([slow], { metrics });
     const socket = connect(port, '127.0.0.1');
     socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
     const signal = await asked;
@@ -301,6 +306,7 @@ describe('what goes wrong', () => {
     answer({ status: 200 });
     expect((await fetch(httpUrl)).status).toBe(404);
     expect(log.lines.filter((line) => line.level === 'error')).toEqual([]);
+    expect(done).toEqual(['/slow 499', 'none 404']);
   });
 
   it('cannot be two routes for one address', async () => {

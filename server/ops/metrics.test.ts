@@ -26,6 +26,15 @@ it('counts close codes that no specification names as one, unless they are ours'
   ]);
 });
 
+it('counts words that are no method of HTTP as one', async () => {
+  metrics.gateway.requestDone('GET', '/healthz', 200, 1);
+  for (const method of ['BREW', 'get', 'X1', 'X2']) metrics.gateway.requestDone(method, 'none', 404, 1);
+  expect(await linesOf('tsumugi_http_requests_total')).toEqual([
+    'tsumugi_http_requests_total{method="GET",route="/healthz",status="200"} 1',
+    'tsumugi_http_requests_total{method="other",route="none",status="404"} 4',
+  ]);
+});
+
 it('counts clients that were gone before they were let in', async () => {
   metrics.gateway.upgradeAbandoned();
   expect((await metrics.expose()).text).toContain('\ntsumugi_upgrades_abandoned_total 1\n');

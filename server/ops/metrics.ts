@@ -15,6 +15,8 @@ export type Gauges = {
   passwordQueue(): number;
 };
 
+/** A client may ask with any word: what none of these is, is one. */
+const methods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export class Metrics {
@@ -97,7 +99,7 @@ export class Metrics {
     this.#tally('tsumugi_snapshots_total', 'Snapshots that slow readers got in place of pieces.', this.#snapshots);
     this.#labelled(
       'tsumugi_http_requests_total',
-      'HTTP requests, by route and status.',
+      'HTTP requests, by route and status; 499: the client left before the reply.',
       ['method', 'route', 'status'],
       this.#requests,
     );
@@ -164,7 +166,7 @@ export class Metrics {
     backPressure: (): void => this.#backPressure.add(1),
     snapshotSent: (): void => this.#snapshots.add(1),
     requestDone: (method: string, route: string, status: number, durationMs: number): void => {
-      this.#requests.add(1, method, route, String(status));
+      this.#requests.add(1, methods.has(method) ? method : 'other', route, String(status));
       this.#requestTime.observe(durationMs / 1000);
     },
   };
