@@ -195,6 +195,18 @@ describe('the voice', () => {
     }
   });
 
+  test('speaks of what was said, not of addresses, tags, code or marks around it', () => {
+    const texts = [
+      'I read https://example.org/a/b today and **loved** the old lighthouse in it',
+      '<img src=x onerror=alert(1)> [my lighthouse](javascript:alert(1))\n```js\nlet x = 1 < 2;\n```',
+      'https://example.org/に灯台の写真がありました',
+      '`rm -rf`',
+    ];
+    for (const text of texts)
+      for (const answer of answers([system('wren'), user(text)]))
+        expect(answer).not.toMatch(/http|example|javascript|alert|let x|\*\*|[<>`]|rm -rf/);
+  });
+
   test('has a varied repertoire, and is the same for the same seed', () => {
     const messages = [system('tsumugi'), user('庭の紫陽花が咲きました')];
     expect(new Set(answers(messages)).size).toBeGreaterThan(30);

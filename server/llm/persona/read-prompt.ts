@@ -45,15 +45,9 @@ export function readPrompt(messages: readonly PromptMessage[]): Scene {
   const system = messages.filter(({ role }) => role === 'system' || role === 'developer').map(({ content }) => content);
   const rules = system.join('\n');
   const said = messages.filter(({ role }) => role === 'assistant').map(({ content }) => content);
-  // What only steers the direction of writing would turn the answer around the quote.
   const heard = messages
     .filter(({ role }) => role === 'user')
-    .map(({ content }) =>
-      content
-        .slice(0, LISTENS_TO)
-        .toWellFormed()
-        .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, ''),
-    );
+    .map(({ content }) => withoutMarks(content.slice(0, LISTENS_TO).toWellFormed()));
   const name = nameOf(rules);
   const userText = withoutCall(heard.at(-1)?.trim() ?? '', name);
   const before = heard.slice(0, -1);
@@ -97,6 +91,22 @@ export function readPrompt(messages: readonly PromptMessage[]): Scene {
     heard: told(before.filter((text) => text.length >= 6).toReversed()),
     said,
   };
+}
+
+/** What is written for machines is nothing to speak of: code, tags, addresses, marks of emphasis. */
+function withoutMarks(text: string): string {
+  return (
+    text
+      // What only steers the direction of writing would turn the answer around the quote.
+      .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '')
+      .replace(/```[^`]*(?:```|$)|`[^`\n]*`/g, ' ')
+      .replace(/<\/?[a-z][^<>]{0,200}>/gi, ' ')
+      .replace(/\[([^\]\n]{0,100})\]\([^)\s]{0,300}\)/g, '$1')
+      .replace(/\b(?:https?:\/\/|www\.)[^\s、。「」]+/gi, ' ')
+      .replace(/\*\*|__|^#+ |^[-*] /gm, '')
+      .replace(/[^\S\n]+/g, ' ')
+      .trim()
+  );
 }
 
 const heavy = new Set<Mood>(['sad', 'tired', 'worried', 'angry']);
