@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type ClientClock, systemClientClock } from './client/environment.ts';
 import { TsumugiError } from './client/error.ts';
 import { TsumugiClient, type TsumugiClientOptions } from './client.ts';
@@ -11,6 +11,7 @@ afterEach(async () => {
     if (thing instanceof TsumugiClient) thing.close();
     else await thing[Symbol.asyncDispose]();
   }
+  vi.unstubAllGlobals();
 });
 
 async function setUp(options: Partial<TsumugiClientOptions> = {}) {
@@ -252,6 +253,25 @@ describe('the connection', () => {
 
   it.each(['localhost:3000', 'ftp://127.0.0.1', ''])('cannot be made to "%s"', (url) => {
     expect(() => new TsumugiClient({ url })).toThrow(TypeError);
+  });
+
+  it('is asked for a sign of life when the browser says that the network went away', async () => {
+    const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+    vi.stubGlobal('window', page);
+    vi.stubGlobal('document', page);
+    const { server, client } = await setUp({ heartbeatMs: 0, openTimeoutMs: 200 });
+    server.onCommand = (connection, { id }) => {
+      if (connection.commands.length < 2) connection.reply(id, { serverTime: '2026-01-01T00:00:00.000Z' });
+    };
+    await client.connect();
+    page.dispatchEvent(new Event('offline'));
+    await server.command('gateway.ping');
+    // A server on the same machine answers.
+    expect(client.state).toBe('connected');
+    const again = stateOf(client, 'connected');
+    page.dispatchEvent(new Event('offline'));
+    await again;
+    expect(server.connections).toHaveLength(2);
   });
 
   it('that never greets is abandoned and tried again', async () => {

@@ -17,7 +17,7 @@ import { Conversation, type ConversationHost } from './client/conversation.ts';
 import {
   type ClientClock,
   inBrowser,
-  onReturn,
+  onNetwork,
   systemClientClock,
   type WebSocketConstructor,
 } from './client/environment.ts';
@@ -123,7 +123,10 @@ export class TsumugiClient {
       });
     });
     if (this.#state === 'idle' || this.#state === 'closed') {
-      this.#stopListening ??= onReturn(() => this.#returned());
+      this.#stopListening ??= onNetwork({
+        back: () => this.#returned(),
+        away: () => this.#state === 'connected' && this.#ask(),
+      });
       this.#failures = 0;
       void this.#open();
     }

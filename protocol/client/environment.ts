@@ -32,18 +32,21 @@ export type WebSocketConstructor = new (url: string, protocols: string[]) => Web
 export const inBrowser = (): boolean => typeof document !== 'undefined' && typeof window !== 'undefined';
 
 /**
- * Tells when it is worth trying again at once: the network came back or the page became visible.
+ * Tells when it is worth trying again at once: the network came back or the page became visible. And when the network went away,
+ * which says nothing of a server on the same machine.
  * @returns ends the listening; does nothing outside of browsers.
  */
-export function onReturn(task: () => void): () => void {
+export function onNetwork(tasks: { back: () => void; away: () => void }): () => void {
   if (!inBrowser()) return () => {};
   const visible = () => {
-    if (document.visibilityState === 'visible') task();
+    if (document.visibilityState === 'visible') tasks.back();
   };
-  window.addEventListener('online', task);
+  window.addEventListener('online', tasks.back);
+  window.addEventListener('offline', tasks.away);
   document.addEventListener('visibilitychange', visible);
   return () => {
-    window.removeEventListener('online', task);
+    window.removeEventListener('online', tasks.back);
+    window.removeEventListener('offline', tasks.away);
     document.removeEventListener('visibilitychange', visible);
   };
 }
