@@ -90,6 +90,11 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     expect(await answers(page).last().locator('.prose').textContent()).toBe(first);
 
     await page.getByRole('button', { name: 'Edit message' }).click();
+    await page.keyboard.press('Escape');
+    await expect
+      .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label')))
+      .toBe('Edit message');
+    await page.keyboard.press('Enter');
     await page.getByLabel('Edit your message').fill('Tell me about the mountains instead.');
     await keepPicture(page, 'chat-editing-light');
     await page.keyboard.press('Control+Enter');

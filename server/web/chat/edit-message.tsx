@@ -6,7 +6,9 @@ import { t } from '../i18n/translate.ts';
 import { fitHeight } from './composer.tsx';
 import type { ChatStore } from './store.ts';
 
-export function EditMessage({ chat, message, onClose }: { chat: ChatStore; message: Message; onClose: () => void }) {
+type EditProps = { chat: ChatStore; message: Message; onTaken: () => void; onLeave: () => void };
+
+export function EditMessage({ chat, message, onTaken, onLeave }: EditProps) {
   const text = useSignal(message.text);
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
@@ -19,7 +21,7 @@ export function EditMessage({ chat, message, onClose }: { chat: ChatStore; messa
   const unsendable = text.value.trim() === '' || text.value === message.text || chat.busy.value;
   const save = async () => {
     // What was typed stays here when the server did not take it.
-    if (!unsendable && (await chat.edit(message.messageId, text.value.trim()))) onClose();
+    if (!unsendable && (await chat.edit(message.messageId, text.value.trim()))) onTaken();
   };
   return (
     <article class="message own editing">
@@ -36,13 +38,13 @@ export function EditMessage({ chat, message, onClose }: { chat: ChatStore; messa
         }}
         onKeyDown={(event) => {
           if (event.isComposing) return;
-          if (event.key === 'Escape') onClose();
+          if (event.key === 'Escape') onLeave();
           if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void save();
         }}
       />
       <p class="field-hint">{t('chat.editHint')}</p>
       <div class="button-row end">
-        <button type="button" class="button quiet small" onClick={onClose}>
+        <button type="button" class="button quiet small" onClick={onLeave}>
           {t('cancel')}
         </button>
         <button type="button" class="button primary small" disabled={unsendable} onClick={save}>

@@ -1,5 +1,6 @@
 /** One message with what can be done with it. */
 import { useSignal } from '@preact/signals';
+import { useRef } from 'preact/hooks';
 import type { Message } from '../../../protocol/chat.ts';
 import type { Avatar } from '../../../protocol/companion.ts';
 import { Portrait } from '../avatars/portrait.tsx';
@@ -25,16 +26,13 @@ export function MessageView(props: MessageProps) {
 
 function OwnMessage({ chat, message }: MessageProps) {
   const editing = useSignal(false);
+  const hasLeft = useRef(false);
+  const leave = (without: boolean) => {
+    hasLeft.current = without;
+    editing.value = false;
+  };
   if (editing.value)
-    return (
-      <EditMessage
-        chat={chat}
-        message={message}
-        onClose={() => {
-          editing.value = false;
-        }}
-      />
-    );
+    return <EditMessage chat={chat} message={message} onTaken={() => leave(false)} onLeave={() => leave(true)} />;
   return (
     <article class="message own" aria-label={t('chat.ownMessage')} data-message-id={message.messageId}>
       <div class="bubble" dir="auto">
@@ -45,6 +43,11 @@ function OwnMessage({ chat, message }: MessageProps) {
         <CopyButton text={message.text} label={t('chat.copy')} />
         <button
           type="button"
+          ref={(button) => {
+            // Whoever leaves without a change is where he was.
+            if (hasLeft.current) button?.focus();
+            hasLeft.current = false;
+          }}
           class="icon-button small"
           aria-label={t('chat.edit')}
           title={t('chat.edit')}
