@@ -135,10 +135,15 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout
     await other.goto(path);
     await answers(other).first().waitFor();
     await page.locator('.chat-head').getByRole('button', { name: 'Delete conversation' }).click();
+    // Also on the narrowest phone, all of the warning can be read.
+    await page.setViewportSize({ width: 320, height: 640 });
+    const isCut = (each: HTMLElement) => each.scrollWidth > each.clientWidth;
+    expect(await page.getByText('This cannot be undone').evaluate(isCut)).toBe(false);
     await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
     await page.getByRole('heading', { level: 1, name: /Hana/ }).waitFor();
     await other.getByText('This conversation does not exist, or it is not yours.').waitFor();
     await page.goto(path);
+    await page.getByRole('heading', { level: 1, name: 'Conversation' }).waitFor();
     await page.getByText('This conversation does not exist, or it is not yours.').waitFor();
   });
 

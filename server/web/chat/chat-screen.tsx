@@ -86,7 +86,7 @@ function ChatBody({ chat, onTrace }: { chat: ChatStore; onTrace: (generationId: 
 function ChatHead({ chat }: { chat: ChatStore }) {
   const asking = useSignal(false);
   const avatar = findAvatar(chat.meta.value?.avatarId);
-  const name = avatar?.name ?? (avatars.value === undefined ? '' : t('avatar.gone'));
+  const name = avatar?.name ?? nameless(chat);
   const heading = useArrivalFocus(name || t('chat.title'));
   const remove = async () => {
     try {
@@ -99,39 +99,41 @@ function ChatHead({ chat }: { chat: ChatStore }) {
     }
   };
   return (
-    <header class="chat-head">
-      <MenuButton />
-      {avatar !== undefined && <Portrait name={avatar.name} accent={avatar.accent} size={42} />}
-      <div class="chat-head-words">
-        <h1 ref={heading} tabIndex={-1} lang={avatar?.lang} dir="auto">
-          {name}
-        </h1>
-        <p lang={chat.running.value === undefined ? avatar?.lang : undefined} dir="auto">
-          {chat.running.value === undefined ? avatar?.tagline : t('chat.writing')}
-        </p>
-      </div>
-      {avatar?.owned === true && (
-        <Link
-          to={pathTo.avatar(avatar.avatarId)}
-          class="icon-button"
-          label={t('avatar.editNamed', { name: avatar.name })}
-        >
-          <Icon name="edit" />
-        </Link>
-      )}
-      {chat.phase.value === 'ready' && (
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={t('conversation.delete')}
-          title={t('conversation.delete')}
-          onClick={() => {
-            asking.value = true;
-          }}
-        >
-          <Icon name="trash" />
-        </button>
-      )}
+    <>
+      <header class="chat-head">
+        <MenuButton />
+        {avatar !== undefined && <Portrait name={avatar.name} accent={avatar.accent} size={42} />}
+        <div class="chat-head-words">
+          <h1 ref={heading} tabIndex={-1} lang={avatar?.lang} dir="auto">
+            {name}
+          </h1>
+          <p lang={chat.running.value === undefined ? avatar?.lang : undefined} dir="auto">
+            {chat.running.value === undefined ? avatar?.tagline : t('chat.writing')}
+          </p>
+        </div>
+        {avatar?.owned === true && (
+          <Link
+            to={pathTo.avatar(avatar.avatarId)}
+            class="icon-button"
+            label={t('avatar.editNamed', { name: avatar.name })}
+          >
+            <Icon name="edit" />
+          </Link>
+        )}
+        {chat.phase.value === 'ready' && (
+          <button
+            type="button"
+            class="icon-button"
+            aria-label={t('conversation.delete')}
+            title={t('conversation.delete')}
+            onClick={() => {
+              asking.value = true;
+            }}
+          >
+            <Icon name="trash" />
+          </button>
+        )}
+      </header>
       {asking.value && (
         <Confirm
           title={t('conversation.deleteTitle')}
@@ -143,6 +145,12 @@ function ChatHead({ chat }: { chat: ChatStore }) {
           }}
         />
       )}
-    </header>
+    </>
   );
+}
+
+/** Only what is known to have had a companion has lost it. */
+function nameless(chat: ChatStore): string {
+  if (chat.phase.value === 'gone') return t('chat.title');
+  return avatars.value === undefined || chat.meta.value === undefined ? '' : t('avatar.gone');
 }
