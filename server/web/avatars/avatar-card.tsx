@@ -25,15 +25,10 @@ export function AvatarCard({ avatar }: { avatar: Avatar }) {
   };
   return (
     <li class="avatar-card">
-      <button
-        type="button"
-        class="avatar-card-face"
-        onClick={talk}
-        aria-busy={busy.value}
-        aria-label={t('avatar.talkTo', { name: avatar.name })}
-      >
+      <button type="button" class="avatar-card-face" onClick={talk} aria-busy={busy.value}>
         <Portrait name={avatar.name} accent={avatar.accent} size={92} />
-        <strong lang={avatar.lang} dir="auto">
+        <span class="sr-only">{t('avatar.talkTo', { name: avatar.name })}</span>
+        <strong lang={avatar.lang} dir="auto" aria-hidden="true">
           {avatar.name}
         </strong>
         <span class="avatar-card-tagline" lang={avatar.lang} dir="auto">

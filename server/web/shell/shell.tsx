@@ -26,13 +26,13 @@ export function Shell({ children }: { children: ComponentChildren }) {
       <aside class="side">
         <SideContent />
       </aside>
-      <div class="bar">
+      <header class="bar">
         <MenuButton />
         <Link to={pathTo.home} class="bar-home">
           <Wordmark size={26} />
         </Link>
         <ConnectionMark />
-      </div>
+      </header>
       {menuOpen.value && (
         <Dialog
           kind="drawer-start"
