@@ -152,13 +152,14 @@ export type PurchaseFault = { purchaseId: string; problem: string };
 export async function findPurchaseFaults(tx: Tx, limit: number): Promise<PurchaseFault[]> {
   return await tx.sql<PurchaseFault[]>`
     select coalesce(p.id, pay.id) as "purchaseId",
-      case when p.id is null then 'a succeeded payment without a purchase'
+      case when pay.status = 'mismatched' then 'paid, but not what was asked for: nothing was granted, the money is to go back'
+        when p.id is null then 'a succeeded payment without a purchase'
         when pay.status <> 'succeeded' then 'a purchase whose payment did not succeed'
         when pay.amount <> p.amount_minor or pay.currency <> p.currency then 'amount or currency differ from the payment'
         when pay.user_id <> p.user_id then 'bought by somebody else than it was paid by'
         else 'taken back does not follow from refunds and disputes' end as problem
     from billing.payments pay full join billing.purchases p on p.payment_row_id = pay.id
-    where (p.id is null and pay.status = 'succeeded' and pay.mode <> 'subscription')
+    where pay.status = 'mismatched' or (p.id is null and pay.status = 'succeeded' and pay.mode <> 'subscription')
       or (p.id is not null and (pay.status <> 'succeeded' or pay.amount <> p.amount_minor or pay.currency <> p.currency
         or pay.user_id <> p.user_id or (p.dispute in ('open', 'lost') and p.units_revoked <> p.units)
         or (p.dispute in ('none', 'won') and p.refunded_minor = 0 and p.units_revoked <> 0)

@@ -158,11 +158,19 @@ describe('a checkout', () => {
     const checkout = await h.checkout(userId, 'tickets', 'tickets_5');
     const sessionId = checkout.url?.split('/').at(-1) ?? '';
     h.offline.store.get('checkout.session', sessionId).amount_total = 1;
-    await h.pay(checkout);
+    const { intentId } = await h.pay(checkout);
     await h.deliverAll();
     expect(await purchasesOf()).toEqual([]);
     expect(await tickets()).toBe(0);
     expect(h.pushes).toMatchObject([{ push: { body: { status: 'mismatched' } } }]);
+    // An operator sees it in the report until the money is back where it came from.
+    expect(await h.money.purchases.verify()).toMatchObject([
+      { problem: expect.stringContaining('not what was asked for') },
+    ]);
+    h.offline.money.refund(intentId, undefined, { metadata: {}, reason: null });
+    await h.deliverAll();
+    expect(await h.money.purchases.verify()).toEqual([]);
+    expect(await purchasesOf()).toEqual([]);
   });
 });
 
