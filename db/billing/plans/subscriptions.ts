@@ -77,8 +77,10 @@ export async function revokeSubscription(tx: Tx, provider: string, providerSubsc
 /** That should have ended at the provider, as far as is known here. */
 export async function listToEnd(tx: Tx, provider: ProviderName, limit: number): Promise<SubscriptionRow[]> {
   return tx.sql<SubscriptionRow[]>`
-    select ${columns(tx)} from billing.subscriptions
-    where provider = ${provider} and ended_at is null and (duplicate or revoked_at is not null) order by updated_at limit ${limit}`;
+    select ${columns(tx)} from billing.subscriptions s
+    where provider = ${provider} and ended_at is null and (duplicate or revoked_at is not null
+      -- Nobody may go on paying for what he cannot have any more.
+      or exists (select from identity.users u where u.id = s.user_id and u.status = 'deleted')) order by updated_at limit ${limit}`;
 }
 
 /** Whose period is over for so long that the provider should have said something. */

@@ -144,6 +144,26 @@ describe('what the provider tells', () => {
     ]);
   });
 
+  test('of a person who is deleted is ended, whether it was known before or not', async () => {
+    const [known, late] = [await newPerson(), await newPerson()];
+    const [first, second] = [factsOf(march), factsOf(march)];
+    await apply(known, first, '2026-03-10T00:01:00.000Z');
+    await plans.db.asService(
+      (tx) =>
+        tx.sql`update identity.users set status = 'deleted', deleted_at = now() where id = any(${[known, late]}::uuid[])`,
+    );
+    await apply(late, second, '2026-03-10T00:02:00.000Z');
+    await plans.subscriptions.lookAfter();
+    for (const [userId, { subscriptionId }] of [
+      [known, first],
+      [late, second],
+    ] as const) {
+      expect(plans.asked).toContain(`end ${subscriptionId}`);
+      expect(await plans.db.asService((tx) => listOfUser(tx, userId, 5))).toMatchObject([{ status: 'canceled' }]);
+    }
+    expect(await plans.tokens(late)).toBe(0);
+  });
+
   test('a subscription of somebody else, or about what is no plan, changes nothing', async () => {
     const [userId, other] = [await newPerson(), await newPerson()];
     const facts = factsOf(march);
