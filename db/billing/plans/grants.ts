@@ -36,18 +36,21 @@ export async function insertGrant(tx: Tx, row: GrantRow): Promise<void> {
       ${row.periodEnd.toISOString()}, ${row.tokens})`;
 }
 
-/** The subscription that a purchase paid a period of, and whether it is that which is under way. */
+/**
+ * The subscription that a purchase paid a period of, and whether it is that which is under way; also where no period is known yet:
+ * the purchase may have been heard of first.
+ */
 export async function findPaidSubscription(
   tx: Tx,
   purchaseId: string,
 ): Promise<{ providerSubscriptionId: string | null; provider: string; current: boolean } | undefined> {
-  const [row] = await tx.sql<{ providerSubscriptionId: string | null; provider: string; current: boolean | null }[]>`
+  const [row] = await tx.sql<{ providerSubscriptionId: string | null; provider: string; current: boolean }[]>`
     select y.subscription_id as "providerSubscriptionId", y.provider,
-      p.created_at >= s.current_period_start - interval '1 day' as current
+      coalesce(p.created_at >= s.current_period_start - interval '1 day', s.id is not null) as current
     from billing.purchases p join billing.payments y on y.id = p.payment_row_id
     left join billing.subscriptions s on s.provider = y.provider and s.provider_subscription_id = y.subscription_id
     where p.id = ${purchaseId}`;
-  return row && { ...row, current: row.current ?? false };
+  return row;
 }
 
 /**

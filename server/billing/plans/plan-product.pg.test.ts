@@ -142,6 +142,35 @@ test.each(['the upgrade first', 'the upgrade last'])(
   },
 );
 
+test.each([
+  ['refunded', 'its invoice'],
+  ['refunded', 'its subscription'],
+  ['disputed', 'its invoice'],
+])(
+  'a plan whose money was %s before anything was heard of it gives nothing, and ends at the provider: %s is heard of first',
+  async (what, first) => {
+    const userId = await h.newUser();
+    h.newEvents();
+    await h.pay(await h.checkout(userId, 'plan', 'pro'));
+    const [intent] = h.offline.store.list('payment_intent', ({ status }) => status === 'succeeded');
+    if (what === 'refunded') h.offline.money.refund(intent?.id ?? '', undefined, { metadata: {}, reason: null });
+    else h.offline.money.openDispute(intent?.id ?? '');
+    const events = h.newEvents();
+    const begins = first === 'its invoice' ? 'invoice.' : 'customer.subscription.';
+    const [early, late] = [true, false].map((is) => events.filter(({ type }) => type.startsWith(begins) === is));
+    await h.deliver(early ?? []);
+    await h.deliver(late ?? []);
+    expect(await plans.service.subscription(userId)).toMatchObject({ planId: 'free' });
+    expect(await granted(userId)).toBe(0);
+    await plans.subscriptions.lookAfter();
+    await h.deliverAll();
+    const rows = await h.test.database.asService(
+      (tx) => tx.sql`select status from billing.subscriptions where user_id = ${userId}`,
+    );
+    expect(rows).toEqual([{ status: 'canceled' }]);
+  },
+);
+
 test('a dispute takes the tokens of the month, one that is won gives the same back, and one that is lost takes them again', async () => {
   const userId = await subscribe('pro');
   const { rows } = await h.money.purchases.page(userId, undefined, 10);
