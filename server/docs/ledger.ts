@@ -79,7 +79,7 @@ CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 <p>Lines: origin, number of entries, root in Base64; an empty line; an em dash, the key's name, Base64 of its 4-byte id and the signature of everything before the empty line.
 (The example shows the form; its signature is that of the specification's own example.)</p>
 <p>On the disk they are appended to <code>shard-&lt;n&gt;/&lt;yyyy-mm-dd&gt;.txt</code>, one record a checkpoint, each with an empty line behind it, before anybody is shown them. A record
-that a crash has cut off stays and is passed over. Before a server signs a shard again it recomputes what it signed before; if the database is another one, it signs no more
+that a crash has cut off stays and is passed over; whatever else does not read as a record is a fault. Before a server signs a shard again it recomputes what it signed before; if the database is another one, it signs no more
 and its log says so. With <code>LEDGER_BUCKET_URL</code> each is copied to S3-compatible storage too, as
 <code>shard-&lt;n&gt;/&lt;size, 16 digits&gt;.txt</code>, never written over. Verifier keys: <code>GET /ledger/keys</code>, in the form <code>name+keyid+base64(0x01 || public key)</code>. When the key is changed the old one stays listed and signs beside the new one for a while, a line each, so that whoever knows the old one can go on and take over the new one.</p></section>`;
 }
