@@ -223,3 +223,27 @@ test('of a plan that is paid by the year all months that were granted go back wi
   await refund(purchase?.id ?? '', userId);
   expect(await granted(userId)).toBe(0);
 });
+
+test('a period that is paid although its plan was taken back gives nothing, and its money goes back', async () => {
+  const userId = await subscribe('pro');
+  const [first] = (await h.money.purchases.page(userId, undefined, 10)).rows;
+  await refund(first?.id ?? '', userId);
+  const [row] = await h.test.database.asService(
+    (tx) => tx.sql<{ id: string }[]>`
+      select provider_subscription_id as id from billing.subscriptions where user_id = ${userId}`,
+  );
+  // The provider could not be reached to end it.
+  const { periodEndMs } = (await h.money.stripe?.subscriptions.read(row?.id ?? '')) ?? { periodEndMs: 0 };
+  h.clock.advance(periodEndMs - h.clock.now());
+  h.offline.subscriptions.runDue();
+  await h.deliverAll();
+  await h.money.purchases.buying.refunds.sendDue();
+  await h.deliverAll();
+  const { rows } = await h.money.purchases.page(userId, undefined, 10);
+  expect(rows.map(({ status, units }) => [status, units])).toEqual([
+    ['refunded', 0],
+    ['refunded', 1],
+  ]);
+  expect(await granted(userId)).toBe(0);
+  expect(await plans.service.subscription(userId)).toMatchObject({ planId: 'free' });
+});

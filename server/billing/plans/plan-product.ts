@@ -38,9 +38,11 @@ export function planProduct({ periods, ledger }: Parts): ProductType {
     async grant(tx, { purchaseId, userId }) {
       const paid = await findPaidSubscription(tx, purchaseId);
       if (paid === undefined || paid.providerSubscriptionId === null) return {};
-      await periods.settle(tx, userId);
+      const { plan } = await periods.settle(tx, userId);
       const claimed = await claimSubscription(tx, userId, paid.provider as ProviderName, paid.providerSubscriptionId);
-      return { duplicate: claimed?.duplicate ?? false };
+      // A second one, one whose money was taken back before, that of a person who is gone: it gives nothing, so its money goes back.
+      const isOver = plan === undefined || (claimed !== undefined && claimed.revokedAt !== null);
+      return { duplicate: isOver || (claimed?.duplicate ?? false) };
     },
     revoke: (tx, purchase, { key }) => revoke(tx, purchase, key),
     async restore(tx, { purchaseId, userId }, { key }) {

@@ -38,7 +38,7 @@ export type Change = Readonly<{ units: number; key: string; reason: 'refund' | '
 export type Granted = {
   /** Entries of the ledger that the caller waits for after the commit. */
   entries?: readonly PendingRef[];
-  /** He has it already: nothing was granted, and the money goes back. */
+  /** He has it already, or cannot have it any more: nothing was granted, and the money goes back. */
   duplicate?: boolean;
 };
 

@@ -199,7 +199,7 @@ async function refundDuplicate(tx: Tx, purchase: PurchaseRow): Promise<void> {
     amountMinor,
     currency,
     origin: 'duplicate',
-    reason: 'bought twice',
+    reason: 'it gave nothing: bought twice, or too late',
     requestedBy: null,
     requestKey: 'duplicate',
     providerRefundId: null,
