@@ -1,20 +1,17 @@
 /** Sockets stay open whatever the server does with native memory while it opens them, and one that is lost is seen. */
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { ManualClock } from '../clock.ts';
 import type { Authenticator } from '../http.ts';
 import type { GatewayOptions } from './gateway.ts';
 import { noMetrics } from './metrics.ts';
 import { SafeSocket } from './socket.ts';
-import {
-  handlersWith,
-  messagesOf,
-  startGateway,
-  TestClient,
-  type TestGateway,
-  testAuthenticator,
-} from './test-gateway.ts';
+import { messagesOf, startGateway, TestClient, type TestGateway, testAuthenticator } from './test-gateway.ts';
 
 let running: TestGateway[] = [];
 let kept: Buffer[][] = [];
@@ -150,31 +147,55 @@ describe('the header connection of an upgrade', () => {
   });
 });
 
-describe('a client that leaves before it is let in', () => {
-  it('is counted as abandoned', async () => {
+describe('a client whose credentials are being checked', () => {
+  /** Answers when it is told to; `asked` is when the first question has come. */
+  function slowly() {
     const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
     const { promise: mayAnswer, resolve: answer } = Promise.withResolvers<void>();
+    const fromBearer: Authenticator['fromBearer'] = async (token) => {
+      ask();
+      await mayAnswer;
+      return testAuthenticator.fromBearer(token);
+    };
+    return { asked, answer, authenticator: { ...testAuthenticator, fromBearer } };
+  }
+
+  it('is counted as abandoned when it leaves', async () => {
+    const { asked, answer, authenticator } = slowly();
     let abandoned = 0;
-    const { port, gateway } = await start({
-      handlers: handlersWith({}),
-      authenticator: {
-        ...testAuthenticator,
-        fromBearer: async (token) => {
-          ask();
-          await mayAnswer;
-          return testAuthenticator.fromBearer(token);
-        },
-      },
+    const { url, gateway } = await start({
+      authenticator,
       metrics: { ...noMetrics, upgradeAbandoned: () => void abandoned++ },
     });
-    const client = new TestClient(`ws://127.0.0.1:${port}/ws`);
+    const client = new TestClient(url);
     await asked;
     client.socket.terminate();
-    await client.closed;
-    // Another client's round trip: by then the server has seen the end of the first.
-    await fetch(`http://127.0.0.1:${port}/`);
-    answer();
     await expect.poll(() => abandoned).toBe(1);
+    answer();
+    await setImmediate();
     expect(gateway.connections.count).toBe(0);
+  });
+
+  it('is told to come later when that takes too long, and a late answer changes nothing', async () => {
+    const { asked, answer, authenticator } = slowly();
+    const clock = new ManualClock();
+    const refused: number[] = [];
+    const { url, gateway } = await start({
+      authenticator,
+      clock,
+      metrics: { ...noMetrics, upgradeRefused: (status) => void refused.push(status) },
+    });
+    const socket = new WebSocket(url, { headers: { authorization: 'Bearer good' } });
+    socket.on('error', () => {});
+    const told = once(socket, 'unexpected-response');
+    await asked;
+    clock.advance(gateway.limits.requestTimeoutMs);
+    const [, response] = (await told) as [unknown, IncomingMessage];
+    expect(response.statusCode).toBe(503);
+    expect(await json(response)).toMatchObject({ error: { code: 'busy' } });
+    answer();
+    await setImmediate();
+    expect([gateway.connections.count, refused]).toEqual([0, [503]]);
+    socket.terminate();
   });
 });

@@ -51,6 +51,8 @@ type UpgradeRequest = {
   context: us_socket_context_t;
 };
 
+const LATE = 'The credentials could not be checked in time.';
+
 export class Upgrader {
   readonly #options: UpgradeOptions;
   /** Upgrades whose credentials are being checked; they count as connections. */
@@ -62,23 +64,29 @@ export class Upgrader {
 
   /** Never throws and never rejects: uWS would abort the process. */
   async handle(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): Promise<void> {
-    let aborted = false;
+    const { limits, clock, metrics, replies, trustedHops } = this.#options;
+    let over = false;
     res.onAborted(() => {
-      aborted = true;
+      if (!over) metrics.upgradeAbandoned();
+      over = true;
     });
-    const request = readUpgrade(res, req, context, this.#options.trustedHops);
+    const request = readUpgrade(res, req, context, trustedHops);
+    const refuse = (error: unknown): void => {
+      if (over) return;
+      over = true;
+      metrics.upgradeRefused(sendError(res, replies, error, { language: request.language, route: '/ws' }));
+    };
+    const timer = clock.after(limits.requestTimeoutMs, () => refuse(new AppError('busy', {}, LATE)));
     this.#pending++;
     try {
       const subprotocol = this.#check(request);
       const principal = await this.#authenticate(request);
-      if (!aborted) this.#open(res, request, subprotocol, principal);
+      if (!over) this.#open(res, request, subprotocol, principal);
     } catch (error) {
-      if (aborted) return;
-      const status = sendError(res, this.#options.replies, error, { language: request.language, route: '/ws' });
-      this.#options.metrics.upgradeRefused(status);
+      refuse(error);
     } finally {
+      timer.cancel();
       this.#pending--;
-      if (aborted) this.#options.metrics.upgradeAbandoned();
     }
   }
 
