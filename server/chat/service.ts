@@ -7,7 +7,7 @@ import * as conversations from '../../db/chat/conversations.ts';
 import * as generations from '../../db/chat/generations.ts';
 import * as messages from '../../db/chat/messages.ts';
 import type { ConversationRow, GenerationRow } from '../../db/chat/rows.ts';
-import { findView } from '../../db/chat/views.ts';
+import { findViews, type ViewWish } from '../../db/chat/views.ts';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
 import { uuidv7 } from '../../db/uuid.ts';
@@ -60,11 +60,15 @@ const STOP_AGAIN_MS = 500;
 export class ChatService {
   readonly #parts: Parts;
   readonly #typing: Typing;
-  readonly #reads = new SharedReads<Read>();
+  readonly #reads: SharedReads<ViewWish, Read | undefined>;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#typing = new Typing(parts.audience, parts.clock);
+    this.#reads = new SharedReads(
+      ({ userId, conversationId, limit }) => `${userId} ${conversationId} ${limit}`,
+      (take) => readViews(parts.db, take),
+    );
   }
 
   /** @throws AppError `chat.kind_unavailable`, `companion.avatar_not_found`. */
@@ -205,7 +209,7 @@ export class ChatService {
   async history(caller: Caller, body: UpBody<'chat.history'>): Promise<UpReply<'chat.history'>> {
     const { db } = this.#parts;
     const limit = body.limit ?? PAGE;
-    if (body.before == null) return (await readView(db, caller.userId, body.conversationId, limit)).messages;
+    if (body.before == null) return (await this.#read(caller.userId, body.conversationId, limit)).messages;
     const { before: beforeId } = body;
     return db.asUser(caller.userId, async (tx) => {
       await getConversation(await conversations.findConversation(tx, body.conversationId));
@@ -279,12 +283,18 @@ export class ChatService {
     }
   }
 
+  /** @throws AppError `chat.conversation_not_found`. */
+  async #read(userId: string, conversationId: string, limit: number): Promise<Read> {
+    const read = await this.#reads.read({ userId, conversationId, limit });
+    if (read === undefined) throw new AppError('chat.conversation_not_found');
+    return read;
+  }
+
   /** Reads until the rows and whoever writes agree on which answer is being written, so that none falls between the two. */
   async #readStable(userId: string, conversationId: string, limit: number): Promise<View> {
-    const { db, hub, remote, billing } = this.#parts;
+    const { hub, remote, billing } = this.#parts;
     for (let tries = 1; ; tries++) {
-      const key = `${userId} ${conversationId} ${limit}`;
-      const read = await this.#reads.read(key, (begun) => readView(db, userId, conversationId, limit, begun));
+      const read = await this.#read(userId, conversationId, limit);
       const expected = read.conversation.runningGenerationId;
       const here = hub.findByConversation(conversationId);
       if (here !== undefined ? here.key === expected : expected === null) return { ...read, running: here };
@@ -296,20 +306,21 @@ export class ChatService {
   }
 }
 
-/** @throws AppError `chat.conversation_not_found`. */
-async function readView(
-  db: Database,
-  userId: string,
-  conversationId: string,
-  limit: number,
-  begun: () => void = () => {},
-): Promise<Read> {
-  const view = await db.asUserAtOnce(userId, (tx) => {
-    begun();
-    return findView(tx, conversationId, limit + 1);
+async function readViews(db: Database, take: () => ViewWish[]): Promise<(Read | undefined)[]> {
+  const limits: number[] = [];
+  const views = await db.inOneStatement(async (statement) => {
+    const wishes = take();
+    if (wishes.length === 0) return [];
+    limits.push(...wishes.map(({ limit }) => limit));
+    return findViews(
+      statement,
+      wishes.map((wish) => ({ ...wish, limit: wish.limit + 1 })),
+    );
   });
-  const conversation = await getConversation(view?.conversation);
-  return { conversation, messages: toPage(view?.messages ?? [], limit) };
+  return views.map(
+    (view, place) =>
+      view && { conversation: view.conversation, messages: toPage(view.messages, limits[place] ?? PAGE) },
+  );
 }
 
 async function getConversation(row: ConversationRow | undefined): Promise<ConversationRow> {

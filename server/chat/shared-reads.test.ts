@@ -1,48 +1,76 @@
 import { expect, it } from 'vitest';
 import { SharedReads } from './shared-reads.ts';
 
+type Reading = { take: () => string[]; resolve: (values: string[]) => void; reject: (error: Error) => void };
+
 function openReads() {
-  const reads = new SharedReads<number>();
-  const running: { begun: () => void; resolve: (value: number) => void; reject: (error: Error) => void }[] = [];
-  const ask = (key: string) =>
-    reads.read(key, (begun) => {
-      const { promise, resolve, reject } = Promise.withResolvers<number>();
-      running.push({ begun, resolve, reject });
+  const running: Reading[] = [];
+  const reads = new SharedReads<string, string>(
+    (wish) => wish,
+    (take) => {
+      const { promise, resolve, reject } = Promise.withResolvers<string[]>();
+      running.push({ take, resolve, reject });
       return promise;
-    });
-  return { ask, running };
+    },
+  );
+  /** The reading of that place begins and ends. */
+  const finish = (place: number, word: string) => {
+    const wishes = running[place]?.take() ?? [];
+    running[place]?.resolve(wishes.map((wish) => `${wish} ${word}`));
+    return wishes;
+  };
+  return { reads, running, finish };
 }
 
 it('gives one reading to all who ask before it begins, and another one to who asks later', async () => {
-  const { ask, running } = openReads();
-  const early = [ask('a'), ask('a'), ask('b')];
+  const { reads, running, finish } = openReads();
+  const early = [reads.read('a'), reads.read('a'), reads.read('b')];
+  expect(running[0]?.take()).toEqual(['a', 'b']);
+  const late = reads.read('a');
+  running[0]?.resolve(['a first', 'b first']);
+  expect(await Promise.all(early)).toEqual(['a first', 'a first', 'b first']);
+  expect(finish(1, 'second')).toEqual(['a']);
+  expect(await late).toBe('a second');
+});
+
+it('reads what is asked for meanwhile together, in the order of asking, and not too much at once', async () => {
+  const { reads, running, finish } = openReads();
+  const names = Array.from({ length: 40 }, (_, place) => `${place}`);
+  const first = [reads.read('x'), reads.read('y')];
+  expect(running.map(({ take }) => take())).toEqual([['x', 'y'], []]);
+  const all = Promise.all(names.map((name) => reads.read(name)));
   expect(running).toHaveLength(2);
-  running[0]?.begun();
-  const late = ask('a');
-  expect(running).toHaveLength(3);
-  for (const [index, one] of running.entries()) one.resolve(index);
-  expect(await Promise.all([...early, late])).toEqual([0, 0, 1, 2]);
+  running[1]?.resolve([]);
+  running[0]?.resolve(['x first', 'y first']);
+  expect(await Promise.all(first)).toEqual(['x first', 'y first']);
+  await expect.poll(() => running.length).toBe(4);
+  expect(finish(2, 'then')).toEqual(names.slice(0, 32));
+  expect(finish(3, 'then')).toEqual(names.slice(32));
+  expect(await all).toEqual(names.map((name) => `${name} then`));
 });
 
 it('tells a failure to all who wait for it, and tries anew for the next', async () => {
-  const { ask, running } = openReads();
-  const both = [ask('a'), ask('a')];
+  const { reads, running, finish } = openReads();
+  const both = [reads.read('a'), reads.read('b')];
+  running[0]?.take();
+  const later = reads.read('c');
   running[0]?.reject(new Error('away'));
   for (const one of both) await expect(one).rejects.toThrow('away');
-  const again = ask('a');
-  running[1]?.resolve(7);
-  expect(await again).toBe(7);
+  finish(1, 'again');
+  expect(await later).toBe('c again');
 });
 
-it('leaves a newer reading to be shared when an older one fails late', async () => {
-  const { ask, running } = openReads();
-  const first = ask('a');
-  running[0]?.begun();
-  const newer = ask('a');
+it('tells a failure before anything was read to who waits, and leaves nobody waiting', async () => {
+  const { reads, running, finish } = openReads();
+  const first = reads.read('a');
   running[0]?.reject(new Error('away'));
   await expect(first).rejects.toThrow('away');
-  const shared = ask('a');
-  expect(running).toHaveLength(2);
-  running[1]?.resolve(3);
-  expect(await Promise.all([newer, shared])).toEqual([3, 3]);
+  const lazy = reads.read('b');
+  await expect.poll(() => running.length).toBe(2);
+  running[1]?.resolve(['never asked for']);
+  await expect(lazy).rejects.toThrow('without having begun');
+  const again = reads.read('c');
+  await expect.poll(() => running.length).toBe(3);
+  expect(finish(2, 'at last')).toEqual(['c']);
+  expect(await again).toBe('c at last');
 });
