@@ -160,6 +160,19 @@ test.each([
   }
 });
 
+test('one statement is a transaction of its own; one that cannot be sent, or fails, leaves the next one as it is', async () => {
+  for (const [value, code] of [
+    [undefined as never, 'UNDEFINED_VALUE'],
+    [0, '22012'],
+  ] as const) {
+    await expect(single.inOneStatement(({ sql }) => sql`select 1 / ${value}::int as n`)).rejects.toMatchObject({
+      code,
+    });
+    expect(await single.inOneStatement(({ sql }) => sql`select 1 / ${1}::int as n`)).toMatchObject([{ n: 1 }]);
+    expect(await single.asUser(ann, seen)).toEqual([ann]);
+  }
+});
+
 describe('a transaction in one round trip', () => {
   const noteOf = async (userId: string) =>
     (await owner<{ note: unknown }[]>`select note from app.probe where user_id = ${userId}`)[0]?.note;

@@ -50,6 +50,7 @@ class Transaction implements Tx {
 }
 
 const defaultConnections = 10;
+const isAnswer = (error: unknown) => typeof error === 'object' && error !== null && 'severity' in error;
 
 export class Database {
   readonly #pool: ConnectionPool;
@@ -110,7 +111,15 @@ export class Database {
 
   /** For SQL functions that say themselves on whose behalf they run: no BEGIN, no context, no COMMIT beside them. */
   inOneStatement<T>(ask: (statement: Statement) => Promise<T>): Promise<T> {
-    return this.#pool.use(({ sql }) => ask({ sql }));
+    return this.#pool.use(async (connection) => {
+      try {
+        return await ask({ sql: connection.sql });
+      } catch (error) {
+        // Only what PostgreSQL itself has answered leaves the driver where it was; see `transactAtOnce`.
+        if (!isAnswer(error)) connection.discard(error instanceof Error ? error : new Error(String(error)));
+        throw error;
+      }
+    });
   }
 
   async ping(): Promise<void> {

@@ -33,7 +33,7 @@ export async function insertHold(tx: Tx, wish: HoldWish, lifeS: number, needed: 
   };
 }
 
-/** All of it or an error, ahead of the turn that it is for; see `billing.hold_ahead` in migration 0032. Outside of any transaction. */
+/** All of it or an error, ahead of the turn that it is for; see `billing.hold_ahead` in migration 0040. Outside of any transaction. */
 export async function insertHoldAhead(
   { sql }: Statement,
   wish: Omit<HoldWish, 'minOutputTokens'>,

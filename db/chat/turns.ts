@@ -1,5 +1,6 @@
 /** Beginning a turn: the one statement that every answer waits for. */
-import type { Tx } from '../client.ts';
+import type postgres from 'postgres';
+import type { Statement, Tx } from '../client.ts';
 
 export type NewTurn = {
   conversationId: string;
@@ -28,14 +29,30 @@ export type BegunTurn = { revision: number; siblings: string[] };
 
 /** @throws an error for which `isOvertaken` is true when somebody else was quicker. */
 export async function beginTurn(tx: Tx, turn: NewTurn): Promise<BegunTurn> {
-  const { question, generation } = turn;
-  const [row] = await tx.sql<{ revision: number; siblings: string[] | null }[]>`
-    select new_revision as revision, siblings from chat.begin_turn(${turn.conversationId}, ${turn.revision}, ${question.id},
-      ${question.parentId}, ${question.isNew}, ${question.text}, ${question.tokenCount}, ${turn.clientMessageId}, ${turn.title},
-      ${turn.at.toISOString()}, ${generation.id}, ${generation.payeeUserId}, ${generation.messageId},
-      ${generation.clientRequestId}, ${generation.owner}, ${generation.model}, ${tx.sql.json(generation.trace as never)},
-      ${generation.promptTokens}, ${generation.firstTurn})`;
-  return { revision: row?.revision ?? 0, siblings: row?.siblings ?? [] };
+  return toBegun(
+    await tx.sql<Row[]>`select new_revision as revision, siblings from chat.begin_turn(${argumentsOf(tx.sql, turn)})`,
+  );
+}
+
+/** The same as a person's own transaction of this one statement; outside of any other. */
+export async function beginTurnAlone({ sql }: Statement, userId: string, turn: NewTurn): Promise<BegunTurn> {
+  return toBegun(
+    await sql<Row[]>`
+      select new_revision as revision, siblings from chat.begin_turn_alone(${userId}, ${argumentsOf(sql, turn)})`,
+  );
+}
+
+type Row = { revision: number; siblings: string[] | null };
+const toBegun = ([row]: readonly Row[]): BegunTurn => ({
+  revision: row?.revision ?? 0,
+  siblings: row?.siblings ?? [],
+});
+
+function argumentsOf(sql: postgres.ISql, { question, generation, ...turn }: NewTurn) {
+  return sql`${turn.conversationId}, ${turn.revision}, ${question.id}, ${question.parentId}, ${question.isNew}, ${question.text},
+    ${question.tokenCount}, ${turn.clientMessageId}, ${turn.title}, ${turn.at.toISOString()}, ${generation.id},
+    ${generation.payeeUserId}, ${generation.messageId}, ${generation.clientRequestId}, ${generation.owner}, ${generation.model},
+    ${sql.json(generation.trace as never)}, ${generation.promptTokens}, ${generation.firstTurn}`;
 }
 
 const OVERTAKEN = 'TU001';

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beginTurn, beginTurnAlone, isOvertaken, type NewTurn } from '../../db/chat/turns.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import { type Bench, startBench, TestEngine } from './testing/engine.ts';
 
@@ -30,6 +31,41 @@ it('lets one of many messages that come at once begin, and tells the others why 
   expect(begun).toHaveLength(1);
   expect(refused.map((reason) => reason.code)).toEqual(Array.from({ length: 7 }, () => 'chat.generation_running'));
   await devices[1].done(begun[0]?.generationId ?? '');
+});
+
+it('begins nothing in a conversation of somebody else, nor within another transaction, in one statement as in a transaction', async () => {
+  const [mine, other] = [await bench.newUser(), await bench.newUser()];
+  const avatarId = await bench.newAvatar(mine);
+  const { caller } = engine.connect(mine);
+  const { conversationId, revision } = await engine.chat.open(caller, { avatarId, kind: 'conversation' });
+  const turn = (): NewTurn => ({
+    conversationId,
+    revision,
+    question: { id: uuidv7(), parentId: null, isNew: true, text: 'Hi.', tokenCount: 2 },
+    clientMessageId: null,
+    title: 'Hi.',
+    at: new Date(),
+    generation: {
+      id: uuidv7(),
+      payeeUserId: mine,
+      messageId: uuidv7(),
+      clientRequestId: null,
+      owner: 'races-test',
+      model: 'tsumugi-persona',
+      trace: { parts: [] },
+      promptTokens: 9,
+      firstTurn: true,
+    },
+  });
+  const { db } = bench;
+  const alone = (userId: string) => db.inOneStatement((statement) => beginTurnAlone(statement, userId, turn()));
+  await expect(alone(other).catch(isOvertaken)).resolves.toBe(true);
+  await expect(db.asUserAtOnce(other, (tx) => beginTurn(tx, turn())).catch(isOvertaken)).resolves.toBe(true);
+  await expect(
+    db.asUser(other, ({ sql }) => beginTurnAlone({ sql: sql as never }, mine, turn())),
+  ).rejects.toMatchObject({ code: '42501' });
+  expect((await engine.chat.attach(caller, { conversationId })).messages).toEqual([]);
+  expect(await alone(mine)).toMatchObject({ revision: revision + 1 });
 });
 
 it('refuses an id of the client that cannot be stored as it is', async () => {

@@ -1,5 +1,5 @@
 /** Writes turns and asks the model, in the order that money asks for: what an answer may cost is held before anybody is asked. */
-import { type BegunTurn, beginTurn, type NewTurn, shortenAnswer } from '../../db/chat/turns.ts';
+import { type BegunTurn, beginTurn, beginTurnAlone, type NewTurn, shortenAnswer } from '../../db/chat/turns.ts';
 import type { Database } from '../../db/client.ts';
 import type { ChatRequest } from '../llm/model.ts';
 import type { Generation } from './generation.ts';
@@ -41,10 +41,11 @@ export class TurnStore {
   /** All is held, or nobody pays: the model thinks while the turn is being committed, and what it says is shown to nobody before. */
   async #storeAndAsk(turn: NewTurn, { generation, request }: Asking): Promise<BegunTurn> {
     const { db, hub } = this.#parts;
+    const { userId } = generation.facts;
     // First, since it is the one that the reader waits for.
     hub.prepare(generation, request);
     try {
-      return await db.asUserAtOnce(generation.facts.userId, (tx) => beginTurn(tx, turn));
+      return await db.inOneStatement((statement) => beginTurnAlone(statement, userId, turn));
     } catch (error) {
       hub.discard(generation);
       throw error;

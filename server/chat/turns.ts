@@ -238,10 +238,12 @@ export class Turns {
       materials.noteAvatar(conversationId, caller.userId, avatarId);
     }
     const avatar = await materials.getAvatar(avatarId, caller.userId);
+    // Before the workers, which take longer to be asked than to answer.
+    const ahead = known && this.#holdAhead(caller.userId, known, avatar, intent);
     const pending = this.#work(caller, avatar, intent);
     // Whoever fails before it asks for this answers with that failure.
     pending.catch(() => {});
-    return { avatar, pending, ahead: known && this.#holdAhead(caller.userId, known, avatar, intent) };
+    return { avatar, pending, ahead };
   }
 
   /** While the workers are busy; only where the turn is likely to be written as it is known. */

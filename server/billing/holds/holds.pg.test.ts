@@ -312,7 +312,7 @@ describe('a hold ahead of its turn', () => {
     expect(await ahead(userId, 30, 30)).toBe(true);
   });
 
-  test('leaves nothing of its context on the connection, and is refused within another person’s transaction', async () => {
+  test('leaves nothing of its context on the connection, and is refused within anybody’s transaction', async () => {
     const [ann, ben] = [await newUser(), await newUser()];
     const alone = new Database(test_.url, { max: 1 });
     try {
@@ -326,12 +326,48 @@ describe('a hold ahead of its turn', () => {
           (select count(*)::int from billing.holds) as seen`,
       );
       expect(left).toEqual({ user: null, role: null, durable: 'on', seen: 0 });
-      const mine = alone.asUser(ben, ({ sql }) => sql`select billing.hold_ahead(${randomUUID()}, ${ann}, 1, 1, 60)`);
-      await expect(mine).rejects.toMatchObject({ code: '42501' });
+      for (const within of [ann, ben]) {
+        const theirs = alone.asUser(
+          within,
+          ({ sql }) => sql`select billing.hold_ahead(${randomUUID()}, ${ann}, 1, 1, 60)`,
+        );
+        await expect(theirs).rejects.toMatchObject({ code: '42501' });
+      }
       expect(await stateOf(ann)).toMatchObject({ held: 2, holds: 1 });
     } finally {
       await alone.close();
     }
+  });
+
+  test('takes bought tokens, an organisation’s cap and the next month as a hold with the turn does', async () => {
+    const [rich, member] = [await newUser(5_000), await newUser()];
+    const [first, second] = [randomUUID(), randomUUID()];
+    expect(await ahead(rich, 300, 300, first)).toBe(true);
+    // What is left of the granted ones, and the rest of bought ones.
+    expect(await ahead(rich, 300, 300, second)).toBe(true);
+    const parts = async (id: string) =>
+      (await owner`select tokens::int, addon_tokens::int as addon from billing.holds where id = ${id}`)[0];
+    expect([await parts(first), await parts(second)]).toEqual([
+      { tokens: 600, addon: 0 },
+      { tokens: GRANT - 600, addon: 1_200 - GRANT },
+    ]);
+    const organizationId = randomUUID();
+    await db.asService(async (tx) => {
+      await billing.setOrganizationAllowance(tx, organizationId, { capTokens: 500 });
+      await billing.setAllowance(tx, member, { organizationId });
+    });
+    expect(await ahead(member, 200, 300)).toBe(true);
+    expect(await ahead(member, 1, 1)).toBe(false);
+    const [shared] = await owner`
+      select held_tokens::int as held from billing.organization_spending where organization_id = ${organizationId}`;
+    expect(shared).toEqual({ held: 500 });
+    // His month is over, and with it what was used of its cap.
+    const late = await newUser();
+    await db.asService((tx) => billing.setAllowance(tx, late, { capTokens: 100 }));
+    await owner`update billing.spending s set used_tokens = 90, period_start = period_start - interval '2 months',
+      period_end = period_start from billing.accounts a where a.id = s.account_id and a.owner_id = ${late}`;
+    expect(await ahead(late, 40, 60)).toBe(true);
+    expect(await stateOf(late)).toMatchObject({ held: 100, used: 0 });
   });
 
   test('takes no more than there is, whoever else holds with his turn', { timeout: 60_000 }, async () => {
