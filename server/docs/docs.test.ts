@@ -177,6 +177,8 @@ describe('the page of the promises', () => {
     expect(page).not.toMatch(/<script|<style| style=| on[a-z]+=/);
     expect(page).toMatch(/<svg [^>]*role="img" aria-labelledby="story-title"/);
     expect(page).toMatch(/<title id="story-title">[^<]{20,}</);
+    expect(page).toContain('<li>Your client → Server B: chat.attach after seq 2</li>');
+    expect(page).toContain('<li>Server A: committed and settled</li>');
   });
 });
 

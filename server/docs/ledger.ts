@@ -47,7 +47,7 @@ sign another history: keep copies of the files, or of checkpoints you were given
 function entry(): Html {
   return html`<section>${title('entry')}
 <p>SHA-256 of this binary form, version 1. Integers are big-endian.</p>
-<pre><code>u8   1 (version)
+<pre tabindex="0"><code>u8   1 (version)
 u16  shard, 0 to 7
 u64  sequence in the shard, from 1
 then each field as a u32 length and that many bytes; length 0xFFFFFFFF and no bytes for NULL:
@@ -71,7 +71,7 @@ function checkpoint(): Html {
   return html`<section>${title('checkpoint')}
 <p>A checkpoint is a <a href="https://c2sp.org/tlog-checkpoint">C2SP tlog-checkpoint</a> in a <a href="https://c2sp.org/signed-note">signed note</a>, with an Ed25519 key (type 0x01)
 whose name is the origin. Each shard is a log of its own: its origin is <code>&lt;LEDGER_ORIGIN&gt;/&lt;shard&gt;</code>.</p>
-<pre><code>tsumugi.local/ledger/3
+<pre tabindex="0"><code>tsumugi.local/ledger/3
 20852
 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
@@ -106,7 +106,7 @@ function exports(): Html {
 
 function verify(): Html {
   return html`<section>${title('verify')}
-<pre><code>npm run ledger -- verify                                   # the database: chains, ends, balances, trees, checkpoints
+<pre tabindex="0"><code>npm run ledger -- verify                                   # the database: chains, ends, balances, trees, checkpoints
 npm run ledger -- verify --export file --checkpoints dir --keys keys.txt   # no database at all</code></pre>
 <p>Exit code 0: everything is right. 1: a fault was found; each names the shard and the first entry. 2: a wrong call. 3: it could not be checked. Where a chain was written anew,
 the entry is the first one behind the last checkpoint that still holds.</p></section>`;

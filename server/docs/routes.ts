@@ -39,7 +39,8 @@ export function docsRoutes(routes: readonly Route[], facts: PromiseFacts): Route
 }
 
 /** Nothing on the page comes from elsewhere, and nothing on it runs. */
-const policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const policy =
+  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 function text(type: string, body: string): HttpReply {
   return {

@@ -1,4 +1,4 @@
-/** A sequence diagram as inline SVG: actors and steps in, a picture with a text alternative out. No styles of its own, see `style.css`. */
+/** A sequence diagram as inline SVG: actors and steps in, a picture and the same in words out. No styles of its own, see `style.css`. */
 import { type Html, html } from './html.ts';
 
 export type Step<Actor extends string> =
@@ -11,7 +11,7 @@ const COLUMN = 190;
 const ROW = 38;
 const TOP = 56;
 
-/** @param title what the picture shows, for those who cannot see it; the steps stand beside it as a list. */
+/** @param title what the picture shows, for those who cannot see it; the steps stand below it as a list. */
 export function sequence<Actor extends string>(
   id: string,
   title: string,
@@ -28,7 +28,12 @@ ${names.map(
 <rect class="actor" x="${x(name) - 72}" y="6" width="144" height="32" rx="6"></rect><text x="${x(name)}" y="27">${actors[name]}</text>`,
 )}
 ${steps.map((step, i) => drawStep(step, TOP + i * ROW + 22, x))}
-</svg></div>`;
+</svg></div>
+<details><summary>The same in words</summary><ol>${steps.map((step) => html`<li>${tellStep(step, actors)}</li>`)}</ol></details>`;
+}
+
+function tellStep<Actor extends string>(step: Step<Actor>, actors: Readonly<Record<Actor, string>>): string {
+  return 'at' in step ? `${actors[step.at]}: ${step.says}` : `${actors[step.from]} → ${actors[step.to]}: ${step.says}`;
 }
 
 function drawStep<Actor extends string>(step: Step<Actor>, y: number, x: (actor: Actor) => number): Html {
