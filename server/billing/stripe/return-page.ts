@@ -6,7 +6,7 @@ import type { HttpReply, Route, RouteRequest } from '../../http.ts';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const policy =
-  "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** @param look begins to look at the payment; never waits, never fails. */
 export function returnRoute(look: (paymentId: string) => void): Route {
@@ -47,7 +47,7 @@ function pageOf(japanese: boolean, place: '/plan' | '/creator'): string {
       };
   return `<!doctype html><html lang="${japanese ? 'ja' : 'en'}"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta http-equiv="refresh" content="4; url=${place}">
-<title>${text.title}</title><style>${style}</style></head>
+<title>${text.title}</title><link rel="icon" href="/icon.svg" type="image/svg+xml"><style>${style}</style></head>
 <body><main><p class="name">Tsumugi <span lang="ja">紡ぎ</span></p><h1>${text.title}</h1><p>${text.body}</p>
 <div class="thread" aria-hidden="true"></div><p><a href="${place}">${text.link}</a></p></main></body></html>`;
 }

@@ -128,7 +128,7 @@ function frame(ja: boolean, title: string, body: string): string {
     ? 'オフラインのテスト決済です。実際のお金は動きません。'
     : 'Offline test payment. No real money moves, no card is charged.';
   return `<!doctype html><html lang="${ja ? 'ja' : 'en'}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)} – offline test</title><style>
+<title>${escapeHtml(title)} – offline test</title><link rel="icon" href="data:,"><style>
 ${style}</style></head>
 <body><p class="notice" role="note">${notice}</p><main><h1>${escapeHtml(title)}</h1>${body}</main></body></html>`;
 }

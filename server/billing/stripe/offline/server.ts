@@ -167,7 +167,7 @@ class OfflineHttp {
       response.writeHead(303, { location: answer.redirect }).end();
       return;
     }
-    const policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+    const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
     response
       .writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy })
       .end(answer.html);
