@@ -338,6 +338,8 @@ export class GenerationHub {
 
   #forget(generation: Generation): void {
     generation.handle?.abort();
+    // An answer is kept for a while; not so the prompt it was asked with, and the buffers that it came in.
+    generation.handle = undefined;
     if (!this.#has(generation)) return;
     this.#running.delete(generation.key);
     const { conversationId, userId } = generation.facts;

@@ -91,6 +91,15 @@ describe('a generation outlives its reader', () => {
     expect(late.texts.get(generationId)).toBe(reader.texts.get(generationId));
   });
 
+  it('keeps of an answer that has ended nothing but what can be resumed', async () => {
+    const { generationId } = await send('Briefly, please.');
+    await reader.done(generationId);
+    const kept = engine.hub.findFinished(generationId)?.generation;
+    expect(kept?.text).toBe(await finalText());
+    // The request, whose prompt is larger than any answer, and the buffers of the model's connection.
+    expect(kept?.handle).toBeUndefined();
+  });
+
   it('does not resume an answer of another user through a conversation of one’s own', async () => {
     const { generationId } = await send('A secret, please.');
     await reader.done(generationId);
