@@ -250,6 +250,7 @@ export const en = {
   'proof.right':
     'Proven in this browser: it stands in the signed ledger of {size} entries, and nothing signed before has changed.',
   'proof.needsTls': 'Proofs can be checked where this page is served over TLS.',
+  'proof.fault.other': 'Wrong: the proof is of something else than what is shown here.',
   'proof.fault.hash': 'Wrong: the entry does not match its hash.',
   'proof.fault.checkpoint': 'Wrong: the ledger’s signature does not hold.',
   'proof.fault.path': 'Wrong: the entry is not in the signed ledger.',

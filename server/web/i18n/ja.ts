@@ -239,6 +239,7 @@ export const ja = {
   'proof.right':
     'このブラウザで確認しました。署名済みの台帳（{size}件）に記録されており、前回確認した内容からの改変はありません。',
   'proof.needsTls': '証明の確認には、TLSで配信されたページが必要です。',
+  'proof.fault.other': '不一致：証明の対象が、ここに表示されている記録と異なります。',
   'proof.fault.hash': '不一致：記録がハッシュと一致しません。',
   'proof.fault.checkpoint': '不一致：台帳の署名が正しくありません。',
   'proof.fault.path': '不一致：この記録は署名済みの台帳に含まれていません。',

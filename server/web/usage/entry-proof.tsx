@@ -1,25 +1,24 @@
 /** A button beside an entry of the ledger: fetches its proof, checks it in this browser and says what came out. */
 import { useSignal } from '@preact/signals';
-import type { LedgerEntry } from '../../../protocol/billing.ts';
 import type { ConsistencyProof } from '../../../protocol/billing-proofs.ts';
 import { formatNumber } from '../i18n/format.ts';
 import { t } from '../i18n/translate.ts';
 import { errorCode, errorText } from '../session/error-text.ts';
 import { client } from '../session/store.ts';
-import { type AskGrowth, checkEntry, type EntryCheck } from './known-log.ts';
+import { type AskGrowth, checkEntry, type EntryCheck, type ShownEntry } from './known-log.ts';
 
 type State =
   | { state: 'idle' | 'checking' | 'pending' }
   | { state: 'done'; check: EntryCheck }
   | { state: 'failed'; error: unknown };
 
-export function EntryProof({ entry }: { entry: Pick<LedgerEntry, 'shard' | 'seq'> }) {
+export function EntryProof({ entry }: { entry: ShownEntry }) {
   const now = useSignal<State>({ state: 'idle' });
   const check = async () => {
     now.value = { state: 'checking' };
     try {
       const proof = await client().request('billing.proof', { shard: entry.shard, seq: entry.seq });
-      now.value = { state: 'done', check: await checkEntry(proof, localStorage, askGrowth) };
+      now.value = { state: 'done', check: await checkEntry(entry, proof, localStorage, askGrowth) };
     } catch (error) {
       now.value = errorCode(error) === 'billing.proof_pending' ? { state: 'pending' } : { state: 'failed', error };
     }

@@ -5,7 +5,7 @@ import type { EntryProof } from '../../../protocol/billing-proofs.ts';
 import { toHex } from '../../../protocol/ledger-proof/bytes.ts';
 import { entryForm } from '../../../protocol/ledger-proof/entry-form.ts';
 import { checkpointText, noteOf, parseVerifierKey, verifierLine } from '../../../protocol/ledger-proof/signed-note.ts';
-import { type AskGrowth, checkEntry } from './known-log.ts';
+import { type AskGrowth, checkEntry as check, type ShownEntry } from './known-log.ts';
 
 const sha = (...parts: readonly Uint8Array[]) =>
   Uint8Array.from(createHash('sha256').update(Buffer.concat(parts)).digest());
@@ -56,6 +56,15 @@ async function proofOf(others: readonly Uint8Array<ArrayBuffer>[], signers = [ol
   return { entry, size, path: others.map(toHex), checkpoint, verifierKey: signers[0]?.key ?? '' };
 }
 
+const shown: ShownEntry = {
+  ...fields,
+  asset: 'token',
+  seq: 1,
+  hash,
+  createdAt: new Date(fields.createdAtMs).toISOString(),
+};
+const checkEntry = (proof: EntryProof, log: typeof memory, askGrowth: AskGrowth) => check(shown, proof, log, askGrowth);
+
 let stored: Map<string, string>;
 const memory = {
   getItem: (name: string) => stored.get(name) ?? null,
@@ -97,7 +106,23 @@ test('another key than before counts for nothing, nor does a changed entry', asy
   expect(await checkEntry({ ...proof, verifierKey: young.key }, memory, never)).toMatchObject({ ok: true });
   expect(await checkEntry(await proofOf([], [young]), memory, never)).toEqual({ ok: false, fault: 'key' });
   const dearer = { ...proof, entry: { ...proof.entry, tokenAmount: 11 } };
-  expect(await checkEntry(dearer, memory, never)).toEqual({ ok: false, fault: 'hash' });
+  expect(await check({ ...shown, tokenAmount: 11 }, dearer, memory, never)).toEqual({ ok: false, fault: 'hash' });
+});
+
+test.each<Partial<ShownEntry>>([
+  { seq: 2 },
+  { shard: 4 },
+  { tokenAmount: 11 },
+  { asset: 'addon_token' },
+  { purpose: 'adjustment' },
+  { hash: '0'.repeat(64) },
+  { conversationId: fields.toAccount },
+  { createdAt: '2026-01-01T00:00:01.000Z' },
+])('a right proof of something else than the page shows proves nothing: %j', async (change) => {
+  const proof = await proofOf([]);
+  const found = await check({ ...shown, ...change }, proof, memory, growth(undefined));
+  expect(found).toEqual({ ok: false, fault: 'other' });
+  expect(stored.size).toBe(0);
 });
 
 test('a key that signs beside the known one takes its place', async () => {

@@ -3,22 +3,34 @@
  * that counts from then on, until it signs beside another one, which takes its place; and the chain may only have grown since the last
  * time. So a server that rewrites the past is found out by everybody who has looked before.
  */
-import type { ConsistencyProof, EntryProof } from '../../../protocol/billing-proofs.ts';
+import type { LedgerEntry } from '../../../protocol/billing.ts';
+import type { ConsistencyProof, EntryProof, ProvenEntry } from '../../../protocol/billing-proofs.ts';
 import { type Checkpoint, openCheckpoint, parseVerifierKey } from '../../../protocol/ledger-proof/signed-note.ts';
 import { type ProofFault, verifyEntryProof, verifyGrowth } from '../../../protocol/ledger-proof/verify-entry.ts';
 
-/** `key`: another key than the one that signed before; `rewritten`: the log has not only grown. */
+/** `other`: it proves something else than what is shown; `key`: another key than before; `rewritten`: the log has not only grown. */
 export type EntryCheck =
   | { ok: true; size: number; since: number | undefined }
-  | { ok: false; fault: ProofFault | 'key' | 'rewritten' };
+  | { ok: false; fault: ProofFault | 'other' | 'key' | 'rewritten' };
+/** What people see of an entry, as far as its hash covers it. */
+export type ShownEntry = Pick<
+  LedgerEntry,
+  'shard' | 'seq' | 'hash' | 'asset' | 'tokenAmount' | 'purpose' | 'conversationId' | 'createdAt'
+>;
 
 type Remembered = { key: string; note: string };
 export type LogMemory = Pick<Storage, 'getItem' | 'setItem'>;
 /** @returns undefined when the server gives none. */
 export type AskGrowth = (shard: number, from: number, to: number) => Promise<ConsistencyProof | undefined>;
 
-export async function checkEntry(proof: EntryProof, memory: LogMemory, askGrowth: AskGrowth): Promise<EntryCheck> {
-  const { shard } = proof.entry;
+export async function checkEntry(
+  shown: ShownEntry,
+  proof: EntryProof,
+  memory: LogMemory,
+  askGrowth: AskGrowth,
+): Promise<EntryCheck> {
+  if (!isSame(shown, proof.entry)) return { ok: false, fault: 'other' };
+  const { shard } = shown;
   const place = `tsumugi.ledger.${shard}`;
   const remembered = readMemory(memory.getItem(place));
   const key = remembered?.key ?? proof.verifierKey;
@@ -36,6 +48,11 @@ export async function checkEntry(proof: EntryProof, memory: LogMemory, askGrowth
     memory.setItem(place, JSON.stringify({ key: heir, note: proof.checkpoint } satisfies Remembered));
   }
   return { ok: true, size: found.checkpoint.size, since: before?.size };
+}
+
+function isSame({ createdAt, ...shown }: ShownEntry, { createdAtMs, ...proven }: ProvenEntry): boolean {
+  const names = ['shard', 'seq', 'hash', 'asset', 'tokenAmount', 'purpose', 'conversationId'] as const;
+  return Date.parse(createdAt) === createdAtMs && names.every((name) => shown[name] === proven[name]);
 }
 
 async function isSignedBy(note: string, verifierKey: string): Promise<boolean> {
