@@ -98,6 +98,24 @@ function onceContract(get: () => StoreUnderTest): void {
 }
 
 function bucketContract(get: () => StoreUnderTest): void {
+  test('puts a one-use value for each token, and none without', async () => {
+    const { one, other } = get();
+    const bucket = `bucket ${randomUUID()} 紡`;
+    const put = (store: LiveStore, text: string) =>
+      store.putOnceFor(
+        bucket,
+        { burst: 2, perSecond: 0.001 },
+        { key: `${bucket} ${text}`, value: text, ttlMs: 60_000 },
+      );
+    const [hard = ''] = hardTexts;
+    expect(await put(one, hard)).toEqual({ retryAfterMs: 0 });
+    expect((await other.takeTokens(bucket, { burst: 2, perSecond: 0.001 })).retryAfterMs).toBe(0);
+    expect((await put(other, 'refused')).retryAfterMs).toBeGreaterThan(0);
+    expect(await other.takeOnce(`${bucket} ${hard}`)).toBe(hard);
+    expect(await one.takeOnce(`${bucket} ${hard}`)).toBeUndefined();
+    expect(await one.takeOnce(`${bucket} refused`)).toBeUndefined();
+  });
+
   test('forty takers at once get no more than the burst', async () => {
     const { one, other } = get();
     const key = randomUUID();

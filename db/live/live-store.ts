@@ -19,11 +19,9 @@ export interface LiveStore {
    * Token bucket: `burst` at most, refilled with `perSecond`. Atomic across gateways. A negative `cost` gives tokens back.
    * @returns how long to wait when refused, 0 when granted.
    */
-  takeTokens(
-    key: string,
-    limit: { burst: number; perSecond: number },
-    cost?: number,
-  ): Promise<{ retryAfterMs: number }>;
+  takeTokens(key: string, limit: TokenLimit, cost?: number): Promise<{ retryAfterMs: number }>;
+  /** `putOnce` for a token of that bucket, where it is granted. */
+  putOnceFor(bucket: string, limit: TokenLimit, once: OnceValue): Promise<{ retryAfterMs: number }>;
 
   /**
    * Appends pieces of many generations in one write; when it resolves they survive the death of this process.
@@ -78,6 +76,10 @@ export interface LiveStore {
   ping(): Promise<void>;
   close(): Promise<void>;
 }
+
+export type TokenLimit = { burst: number; perSecond: number };
+
+export type OnceValue = { key: string; value: string; ttlMs: number };
 
 export type UserConnections = { userId: string; connections: number };
 

@@ -1,7 +1,7 @@
 /** The live store in PostgreSQL: tables of the schema `live`, and LISTEN/NOTIFY. For one gateway, or a few. */
 import type postgres from 'postgres';
 import { type ConnectionOptions, ConnectionPool } from '../connections.ts';
-import type { LiveStore, LogPiece, UserConnections } from './live-store.ts';
+import type { LiveStore, LogPiece, OnceValue, TokenLimit, UserConnections } from './live-store.ts';
 import { PostgresChannels } from './postgres-channels.ts';
 import { fromStored, toStored } from './stored-text.ts';
 
@@ -76,11 +76,7 @@ export class PostgresLiveStore implements LiveStore {
     return row?.live ? fromStored(row.value) : undefined;
   }
 
-  async takeTokens(
-    key: string,
-    limit: { burst: number; perSecond: number },
-    cost = 1,
-  ): Promise<{ retryAfterMs: number }> {
+  async takeTokens(key: string, limit: TokenLimit, cost = 1): Promise<{ retryAfterMs: number }> {
     const { burst, perSecond } = limit;
     const fullMs = perSecond > 0 ? Math.min((burst / perSecond) * 1000, longestWaitMs) : longestWaitMs;
     const firstWaitMs = waitMs(burst, cost, perSecond);
@@ -105,6 +101,16 @@ export class PostgresLiveStore implements LiveStore {
       returning wait_ms as wait`,
     );
     return { retryAfterMs: Math.ceil(row?.wait ?? 0) };
+  }
+
+  async putOnceFor(
+    bucket: string,
+    limit: TokenLimit,
+    { key, value, ttlMs }: OnceValue,
+  ): Promise<{ retryAfterMs: number }> {
+    const taken = await this.takeTokens(bucket, limit);
+    if (taken.retryAfterMs === 0) await this.putOnce(key, value, ttlMs);
+    return taken;
   }
 
   async appendLog(pieces: readonly LogPiece[]): Promise<Appended> {

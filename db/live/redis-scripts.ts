@@ -5,7 +5,10 @@
 
 const nowMs = `local t = redis.call('TIME') local now = t[1] * 1000 + t[2] / 1000 `;
 
-/** KEYS: bucket. ARGV: burst, tokens per second, cost, longest wait. Gives the wait in ms, 0 when granted. */
+/**
+ * KEYS: bucket, and perhaps what a one-use value is put under when granted. ARGV: burst, tokens per second, cost, longest wait, that
+ * value, its life in ms. Gives the wait in ms, 0 when granted.
+ */
 export const takeTokens = `${nowMs}
 local burst, perSecond, cost, longest = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local known = redis.call('HMGET', KEYS[1], 'tokens', 'at')
@@ -26,6 +29,7 @@ redis.call('HSET', KEYS[1], 'tokens', string.format('%.17g', has), 'at', string.
 local full = longest
 if perSecond > 0 then full = math.min(longest, burst / perSecond * 1000) end
 redis.call('PEXPIRE', KEYS[1], math.max(1, math.ceil(full)))
+if KEYS[2] and wait == 0 then redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[6]) end
 return wait`;
 
 /**

@@ -4,7 +4,7 @@
  * much survives the death of Redis itself is its own setting (`appendfsync`).
  */
 import { Redis } from 'ioredis';
-import type { LiveStore, LogPiece, UserConnections } from './live-store.ts';
+import type { LiveStore, LogPiece, OnceValue, TokenLimit, UserConnections } from './live-store.ts';
 import { RedisUnfitError } from './redis-fault.ts';
 import * as scripts from './redis-scripts.ts';
 import { fromStored, toStored } from './stored-text.ts';
@@ -93,14 +93,19 @@ export class RedisLiveStore implements LiveStore {
     return value === null ? undefined : fromStored(value);
   }
 
-  async takeTokens(
-    key: string,
-    limit: { burst: number; perSecond: number },
-    cost = 1,
-  ): Promise<{ retryAfterMs: number }> {
-    const bucket = `bucket:${toStored(key)}`;
-    const waitMs = await this.#run.takeTokens(bucket, limit.burst, limit.perSecond, cost, longestWaitMs);
+  async takeTokens(key: string, limit: TokenLimit, cost = 1): Promise<{ retryAfterMs: number }> {
+    const waitMs = await this.#run.takeTokens(1, bucketKey(key), limit.burst, limit.perSecond, cost, longestWaitMs);
     return { retryAfterMs: Number(waitMs) };
+  }
+
+  async putOnceFor(
+    bucket: string,
+    { burst, perSecond }: TokenLimit,
+    { key, value, ttlMs }: OnceValue,
+  ): Promise<{ retryAfterMs: number }> {
+    const put = [toStored(value), Math.max(1, Math.ceil(ttlMs))];
+    const keys = [bucketKey(bucket), onceKey(key)];
+    return { retryAfterMs: Number(await this.#run.takeTokens(2, ...keys, burst, perSecond, 1, longestWaitMs, ...put)) };
   }
 
   async appendLog(pieces: readonly LogPiece[]): Promise<{ refused: string[]; lost: string[] }> {
@@ -264,7 +269,7 @@ async function leave(client: Redis): Promise<void> {
 }
 
 function defineScripts(redis: Redis): Scripts {
-  redis.defineCommand('takeTokens', { numberOfKeys: 1, lua: scripts.takeTokens });
+  redis.defineCommand('takeTokens', { lua: scripts.takeTokens });
   redis.defineCommand('appendLog', { lua: scripts.appendLog });
   redis.defineCommand('acquireLease', { numberOfKeys: 1, lua: scripts.acquireLease });
   redis.defineCommand('inheritLease', { numberOfKeys: 1, lua: scripts.inheritLease });
@@ -293,6 +298,7 @@ const sessionKey = (userId: string, sessionId: string) => `session:${toStored(us
 const sessionsKey = (userId: string) => `sessions:${toStored(userId)}`;
 // As document 000 names them: `otp:{user_id}`, `pwdreset:{token}`.
 const onceKey = (key: string) => toStored(key);
+const bucketKey = (key: string) => `bucket:${toStored(key)}`;
 const logKey = (generationId: string) => `generation:log:${toStored(generationId)}`;
 const leaseKey = (name: string) => `lease:${toStored(name)}`;
 const presenceKey = (userId: string) => `presence:${toStored(userId)}`;

@@ -1,7 +1,7 @@
 /** How often accounts and addresses may try. Counted in the live store, so for all gateways together. */
 import { createHash } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import type { LiveStore } from '../../db/live/live-store.ts';
+import type { LiveStore, OnceValue } from '../../db/live/live-store.ts';
 import { AppError } from '../errors.ts';
 import { networkOf, plainAddress } from './addresses.ts';
 
@@ -48,8 +48,9 @@ export class RateLimits {
     return this.#take(`refresh:${addressKey(address)}`, this.#limits.refreshPerAddress);
   }
 
-  ticket(userId: string): Promise<void> {
-    return this.#take(`ticket:${userId}`, this.#limits.ticketsPerUser);
+  /** With the limit, the ticket is put: a crowd that comes back asks the live store once for each. */
+  async ticket(userId: string, ticket: OnceValue): Promise<void> {
+    grant(await this.#live.putOnceFor(`identity:ticket:${userId}`, this.#limits.ticketsPerUser, ticket));
   }
 
   /**
@@ -73,9 +74,12 @@ export class RateLimits {
 
   /** @throws AppError `protocol.rate_limited` with `retryAfterMs`. */
   async #take(key: string, limit: Limit): Promise<void> {
-    const { retryAfterMs } = await this.#live.takeTokens(`identity:${key}`, limit);
-    if (retryAfterMs > 0) throw new AppError('protocol.rate_limited', { retryAfterMs: Math.ceil(retryAfterMs) });
+    grant(await this.#live.takeTokens(`identity:${key}`, limit));
   }
+}
+
+function grant({ retryAfterMs }: { retryAfterMs: number }): void {
+  if (retryAfterMs > 0) throw new AppError('protocol.rate_limited', { retryAfterMs: Math.ceil(retryAfterMs) });
 }
 
 /** One household of IPv6 has a /64 at least; counting single addresses there would count nothing. */

@@ -196,8 +196,7 @@ export class IdentityService {
   }
 
   async createSocketTicket(principal: Principal): Promise<{ ticket: string; expiresInS: number }> {
-    await this.#limits.ticket(principal.userId);
-    return this.#sessions.createTicket(principal);
+    return this.#sessions.createTicket(principal, (once) => this.#limits.ticket(principal.userId, once));
   }
 
   redeemTicket(ticket: string): Promise<Principal> {

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import type { Database, Tx } from '../../db/client.ts';
 import { lockUser, selectRoles } from '../../db/identity/accounts.ts';
 import * as rows from '../../db/identity/sessions.ts';
-import type { LiveStore } from '../../db/live/live-store.ts';
+import type { LiveStore, OnceValue } from '../../db/live/live-store.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
@@ -182,11 +182,17 @@ export class Sessions {
     return found.principal;
   }
 
-  /** A one-use pass for opening a socket: short-lived, so it may stand in a URL. */
-  async createTicket(principal: Principal): Promise<{ ticket: string; expiresInS: number }> {
+  /**
+   * A one-use pass for opening a socket: short-lived, so it may stand in a URL.
+   * @param put into the live store, or refuses.
+   */
+  async createTicket(
+    principal: Principal,
+    put: (once: OnceValue) => Promise<void>,
+  ): Promise<{ ticket: string; expiresInS: number }> {
     const ticket = newTicket();
     const { ticketLifeMs } = this.#parts.options;
-    await this.#parts.live.putOnce(ticketKey(ticket), `${principal.userId} ${principal.sessionId}`, ticketLifeMs);
+    await put({ key: ticketKey(ticket), value: `${principal.userId} ${principal.sessionId}`, ttlMs: ticketLifeMs });
     return { ticket, expiresInS: Math.floor(ticketLifeMs / 1_000) };
   }
 
