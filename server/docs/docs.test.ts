@@ -114,7 +114,8 @@ describe('the page', () => {
     expect(
       links.filter(
         (link) =>
-          !anchors.has(link) && !/^\/(docs\/(promises|ledger|style\.css|asyncapi\.json|openapi\.json))?$/.test(link),
+          !anchors.has(link) &&
+          !/^\/(icon\.svg|docs\/(promises|ledger|style\.css|asyncapi\.json|openapi\.json))?$/.test(link),
       ),
     ).toEqual([]);
     expect(new Set(page.match(/ id="[^"]+"/g)).size).toBe(page.match(/ id="[^"]+"/g)?.length);
@@ -170,7 +171,9 @@ describe('the page of the promises', () => {
     for (const { code } of Object.values(closeCodes)) expect(page).toContain(`id="close.${code}"`);
     const there = new Set([...anchorsOf(page), ...[...anchorsOf(docsPage(all))].map((anchor) => `/docs${anchor}`)]);
     const links = [...page.matchAll(/ (?:href|src)="([^"]+)"/g)].map(([, link]) => link ?? '');
-    expect(links.filter((link) => !there.has(link) && !['/', '/docs', '/docs/style.css'].includes(link))).toEqual([]);
+    expect(
+      links.filter((link) => !there.has(link) && !['/', '/icon.svg', '/docs', '/docs/style.css'].includes(link)),
+    ).toEqual([]);
   });
 
   it('runs no script, has no style of its own, and says in words what the picture shows', () => {
