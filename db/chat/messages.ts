@@ -1,4 +1,5 @@
 /** One operation on the message tree a function. Messages are only ever added. */
+import { PAGE_CHARACTERS } from '../../protocol/chat.ts';
 import type { Tx } from '../client.ts';
 import type { MessageRow, TurnRow } from './rows.ts';
 
@@ -10,15 +11,18 @@ export const MESSAGE_COLUMNS = `m.id, m.conversation_id as "conversationId", m.p
     order by s.created_at, s.id) as siblings`;
 
 /**
- * Up to `limit` messages from `fromId` towards the root, oldest first. `fromId` itself is contained.
+ * Up to `limit` messages from `fromId` towards the root, oldest first; fewer where they are long, as `chat.read_views` does
+ * it. `fromId` itself is contained.
  */
 export async function branchUp(tx: Tx, conversationId: string, fromId: string, limit: number): Promise<MessageRow[]> {
   const rows = await tx.sql<MessageRow[]>`
     with recursive branch as (
-      select id, parent_id, 1 as depth from chat.messages where conversation_id = ${conversationId} and id = ${fromId}
+      select id, parent_id, 1 as depth, length(text) as characters from chat.messages
+      where conversation_id = ${conversationId} and id = ${fromId}
       union all
-      select m.id, m.parent_id, b.depth + 1 from branch b
-      join chat.messages m on m.conversation_id = ${conversationId} and m.id = b.parent_id where b.depth < ${limit}
+      select m.id, m.parent_id, b.depth + 1, b.characters + length(m.text) from branch b
+      join chat.messages m on m.conversation_id = ${conversationId} and m.id = b.parent_id
+      where b.depth < ${limit} and b.characters < ${PAGE_CHARACTERS}
     )
     select ${tx.sql.unsafe(MESSAGE_COLUMNS)} from branch b join chat.messages m on m.id = b.id order by b.depth desc`;
   return [...rows];

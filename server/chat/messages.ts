@@ -32,9 +32,11 @@ export function toMessage(row: MessageRow): Message {
   };
 }
 
-/** The page of a branch that ends at `fromId`, and where the next older one begins. `rows` has one more than `limit` if there is more. */
-export function toPage(rows: readonly MessageRow[], limit: number): { messages: Message[]; nextBefore: string | null } {
-  const page = rows.slice(-limit);
-  const oldest = page[0];
-  return { messages: page.map(toMessage), nextBefore: rows.length > limit && oldest !== undefined ? oldest.id : null };
+/** The page of a branch, oldest first, and where the next older one begins; nowhere when the branch begins with this one. */
+export function toPage(rows: readonly MessageRow[]): { messages: Message[]; nextBefore: string | null } {
+  const [oldest] = rows;
+  return {
+    messages: rows.map(toMessage),
+    nextBefore: oldest !== undefined && oldest.parentId !== null ? oldest.id : null,
+  };
 }

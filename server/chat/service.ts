@@ -195,7 +195,7 @@ export class ChatService {
         conversationId,
         revision,
         unchanged,
-        ...toPage(await messages.branchUp(tx, conversationId, end, limit + 1), limit),
+        ...toPage(await messages.branchUp(tx, conversationId, end, limit)),
       };
     });
     const { unchanged, ...answer } = reply;
@@ -217,7 +217,7 @@ export class ChatService {
       if (before === undefined || before.conversationId !== body.conversationId)
         throw new AppError('chat.message_not_found', { field: 'before' });
       if (before.parentId === null) return { messages: [], nextBefore: null };
-      return toPage(await messages.branchUp(tx, body.conversationId, before.parentId, limit + 1), limit);
+      return toPage(await messages.branchUp(tx, body.conversationId, before.parentId, limit));
     });
   }
 
@@ -307,20 +307,11 @@ export class ChatService {
 }
 
 async function readViews(db: Database, take: () => ViewWish[]): Promise<(Read | undefined)[]> {
-  const limits: number[] = [];
   const views = await db.inOneStatement(async (statement) => {
     const wishes = take();
-    if (wishes.length === 0) return [];
-    limits.push(...wishes.map(({ limit }) => limit));
-    return findViews(
-      statement,
-      wishes.map((wish) => ({ ...wish, limit: wish.limit + 1 })),
-    );
+    return wishes.length === 0 ? [] : findViews(statement, wishes);
   });
-  return views.map(
-    (view, place) =>
-      view && { conversation: view.conversation, messages: toPage(view.messages, limits[place] ?? PAGE) },
-  );
+  return views.map((view) => view && { conversation: view.conversation, messages: toPage(view.messages) });
 }
 
 async function getConversation(row: ConversationRow | undefined): Promise<ConversationRow> {

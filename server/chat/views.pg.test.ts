@@ -66,6 +66,27 @@ it('gives each what he would get alone, in the order of asking', async () => {
   expect(await read(...wishes)).toEqual(await Promise.all(wishes.map(readAlone)));
 });
 
+it('ends a page with the message that makes it long, and goes on behind it', async () => {
+  const long = await talk(...['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(20_000)));
+  const [view] = await read(wishOf(long));
+  expect(view?.messages.map(({ text }) => text.length >= 20_000)).toEqual([true, false, true, false]);
+  expect(view).toEqual(await readAlone(wishOf(long)));
+  const { reader, conversationId } = long;
+  const paged: string[] = [];
+  let before: string | null = null;
+  do {
+    const page: Awaited<ReturnType<typeof engine.chat.history>> = await engine.chat.history(reader.caller, {
+      conversationId,
+      before,
+      limit: 200,
+    });
+    expect(page.messages.length).toBeLessThanOrEqual(4);
+    paged.unshift(...page.messages.flatMap(({ role, messageId }) => (role === 'user' ? messageId : [])));
+    before = page.nextBefore;
+  } while (before !== null);
+  expect(paged).toEqual(long.messageIds);
+});
+
 it('gives nobody what is somebody else’s, deleted or unknown, whoever stands beside him', async () => {
   const gone = await talk('Forget me');
   await engine.chat.delete(gone.reader.caller, gone.conversationId);
