@@ -96,6 +96,21 @@ describe('what the provider tells', () => {
     expect(await settle(userId, '2026-04-14T00:00:00.000Z')).toMatchObject({ planCode: 'free', subscriptionId: null });
   });
 
+  test('a greater plan whose difference was never paid does not begin with the next period either, until that is paid', async () => {
+    const userId = await newPerson();
+    const facts = factsOf(march);
+    await apply(userId, facts, '2026-03-10T00:01:00.000Z');
+    const unpaid = { ...facts, product: { type: 'plan', id: 'business' }, status: 'past_due' } as const;
+    await apply(userId, unpaid, '2026-03-20T00:00:00.000Z');
+    const next = { ...unpaid, periodStartMs: Date.parse(april.start), periodEndMs: Date.parse(april.end) };
+    await apply(userId, next, '2026-04-10T00:01:00.000Z');
+    expect(await settle(userId, '2026-04-12T00:00:00.000Z')).toMatchObject({ planCode: 'pro', avatarLimit: 30 });
+    expect(await plans.tokens(userId)).toBe(PRO);
+    await apply(userId, { ...next, status: 'active' }, '2026-04-13T00:00:00.000Z');
+    expect(await settle(userId, '2026-04-13T00:00:00.000Z')).toMatchObject({ planCode: 'business' });
+    expect(await plans.tokens(userId)).toBe(PRO + BUSINESS);
+  });
+
   test('a period that nothing is heard of counts on for three days, and then not any more', async () => {
     const userId = await newPerson();
     await apply(userId, factsOf(march), '2026-03-10T00:01:00.000Z');

@@ -196,8 +196,8 @@ async function advance(
   const [periodStart, periodEnd] = [new Date(facts.periodStartMs), new Date(facts.periodEndMs)];
   const isPaid = facts.status === 'active' || facts.status === 'trialing';
   const isNext = known.periodStart === null || periodStart > known.periodStart;
-  // What is paid is never cut, whoever changed it at the provider; what is not paid yet does not begin.
-  const atOnce = current === undefined || isNext || (isPaid && comparePlans(plan, current) > 0);
+  // What is paid is never cut, whoever changed it at the provider; what is not paid yet does not begin, not even with its period.
+  const atOnce = current === undefined || (comparePlans(plan, current) > 0 ? isPaid : isNext);
   const planCode = atOnce ? plan.code : current.code;
   const follows = next?.code ?? plan.code;
   const ended = facts.status === 'canceled' || facts.endedAtMs !== null;
