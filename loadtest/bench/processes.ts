@@ -19,8 +19,8 @@ export type StartOptions = {
   core: number;
   /** Preloads the probe and allows it to collect garbage. */
   probed: boolean;
-  /** Resolves true once the process serves. */
-  ready: () => Promise<boolean>;
+  /** Resolves true once the process serves. `lines`: the last ones of its output. */
+  ready: (lines: readonly string[]) => Promise<boolean>;
   readyWithinMs?: number;
 };
 
@@ -112,9 +112,9 @@ export class Running {
     clearTimeout(timer);
   }
 
-  async #waitUntil(ready: () => Promise<boolean>, withinMs: number): Promise<void> {
+  async #waitUntil(ready: StartOptions['ready'], withinMs: number): Promise<void> {
     const until = performance.now() + withinMs;
-    while (!(await ready().catch(() => false))) {
+    while (!(await ready(this.#lines).catch(() => false))) {
       const ended = this.#child.exitCode !== null || this.#child.signalCode !== null;
       if (ended || performance.now() > until) {
         const why = ended ? 'ended' : `was not ready within ${withinMs} ms`;

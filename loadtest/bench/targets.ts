@@ -98,10 +98,10 @@ export async function startServer(
   options: BenchOptions,
   { name = 'tsumugi', env: more = {}, args = [], dataIn = tmpdir() }: Variant = {},
 ): Promise<Target & { stop(): Promise<void> }> {
-  const port = await freePort();
   const dataDir = mkdtempSync(join(dataIn, 'tsumugi-bench-'));
   const env = {
-    PORT: String(port),
+    // Its own choice: a port that was free before may be somebody else's by the time it listens.
+    PORT: '0',
     TSUMUGI_DATA_DIR: dataDir,
     OPENAI_BASE_URL: model.url,
     OPENAI_API_KEY: 'bench',
@@ -109,16 +109,23 @@ export async function startServer(
     ...serverSettings,
     ...more,
   };
-  const removeData = () => rmSync(dataDir, { recursive: true, force: true });
+  let port = Number.NaN;
+  let running: Running | undefined;
+  const stop = async () => {
+    await running?.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
   try {
-    const running = await Running.start({
+    running = await Running.start({
       name,
       args: [...args, script('server/main.ts')],
       env,
       core: cores.measured,
       probed: true,
-      // It listens last, when everything else stands.
-      ready: () => accepts(port),
+      ready: async (lines) => {
+        port = portOf(lines);
+        return port > 0;
+      },
       readyWithinMs: 120_000,
     });
     running.pinChildren(cores.around);
@@ -136,15 +143,18 @@ export async function startServer(
       lines: (count, answers) =>
         spread(count).map((from, place) => ({ ...line(pick(place)), ...from, avatarId: prepared.avatars[answers] })),
       idleLines: (count) => spread(count).map((from, place) => ({ ...line(pick(place)), ...from })),
-      stop: async () => {
-        await running.stop();
-        removeData();
-      },
+      stop,
     };
   } catch (error) {
-    removeData();
+    await stop();
     throw error;
   }
+}
+
+/** NaN until it has said that it is ready, which it does last. */
+function portOf(lines: readonly string[]): number {
+  const ready = lines.find((line) => line.startsWith('Tsumugi is ready at '));
+  return Number(/:(\d+)$/.exec(ready ?? '')?.[1]);
 }
 
 /** What a load from one machine needs: nothing that changes what a token or an idle session costs. */
