@@ -93,7 +93,7 @@ export async function initialize(options: ClusterOptions, extra: readonly string
     ]);
     const output = collect(child);
     const end = await exitOf(child);
-    if (end !== '0') throw new Error(`initdb failed (${end}): ${output().trim().split('\n').slice(-4).join(' | ')}`);
+    if (end !== '0') throw new Error(`PostgreSQL could not be set up (${end}): ${reasonIn(output())}`);
   } finally {
     process.removeListener('exit', atExit);
     clearUp();
@@ -188,8 +188,14 @@ async function readiness(child: ChildProcess, exited: Promise<string>, output: (
     look();
   });
   const end = await Promise.race([ready, exited]);
-  if (end !== true)
-    throw new Error(`PostgreSQL stopped at its start (${end}): ${output().trim().split('\n').slice(-4).join(' | ')}`);
+  if (end !== true) throw new Error(`PostgreSQL stopped at its start (${end}): ${reasonIn(output())}`);
+}
+
+/** The first line that says what was wrong, such as a full disk; what follows it only tells what came of that. */
+export function reasonIn(output: string): string {
+  const lines = output.trim().split('\n');
+  const said = lines.map((line) => /(?:\b(?:FATAL|PANIC|ERROR)|^initdb: error): +(.+)$/.exec(line)?.[1]);
+  return said.find((each) => each !== undefined) ?? lines.slice(-4).join(' | ');
 }
 
 async function freePort(): Promise<number> {
