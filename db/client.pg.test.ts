@@ -173,6 +173,19 @@ test('one statement is a transaction of its own; one that cannot be sent, or fai
   }
 });
 
+test('plans are kept for transactions that find everything by key, and for no others on the same connection', async () => {
+  const settings = (tx: Tx) =>
+    tx.sql`select current_setting('plan_cache_mode') as plans, current_setting('enable_seqscan') as scans,
+      current_setting('app.role') as role`;
+  const usual = { plans: 'auto', scans: 'on', role: 'service' };
+  expect(await single.asServiceByKey(settings)).toEqual([
+    { plans: 'force_generic_plan', scans: 'off', role: 'service' },
+  ]);
+  expect(await single.asService(settings)).toEqual([usual]);
+  await expect(single.asServiceByKey((tx) => tx.sql`select 1 / 0`)).rejects.toMatchObject({ code: '22012' });
+  expect(await single.asService(settings)).toEqual([usual]);
+});
+
 describe('a transaction in one round trip', () => {
   const noteOf = async (userId: string) =>
     (await owner<{ note: unknown }[]>`select note from app.probe where user_id = ${userId}`)[0]?.note;

@@ -7,6 +7,8 @@ import { type Connection, ConnectionLost } from './connections.ts';
 
 export type Role = 'user' | 'admin' | 'service';
 type Sql = postgres.TransactionSql;
+/** @param byKey all statements find their rows by key, so that they are planned once and not for each call. */
+type Context = { role: Role; userId: string; byKey?: boolean };
 
 /**
  * Runs `work` and commits; rolls back when it throws. `work` runs once.
@@ -14,7 +16,7 @@ type Sql = postgres.TransactionSql;
  */
 export async function transact<T>(
   connection: Connection,
-  context: { role: Role; userId: string },
+  context: Context,
   work: (sql: Sql) => Promise<T>,
 ): Promise<T> {
   const { sql } = connection;
@@ -42,7 +44,7 @@ export async function transact<T>(
  */
 export async function transactAtOnce<T>(
   connection: Connection,
-  context: { role: Role; userId: string },
+  context: Context,
   work: (sql: Sql) => Promise<T>,
 ): Promise<T> {
   const { sql } = connection;
@@ -84,10 +86,14 @@ export async function transactAtOnce<T>(
 /** More than any failure takes to come from the driver through the functions around a query. */
 const MICROTASKS = 12;
 
-function begin(sql: postgres.Sql, { role, userId }: { role: Role; userId: string }): Promise<unknown>[] {
+function begin(sql: postgres.Sql, { role, userId, byKey }: Context): Promise<unknown>[] {
+  // A plan that is kept may be as old as the tables, and must not read all of what was little then.
+  const kept = sql`, set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`;
+  const caller = sql`set_config('app.role', ${role}, true), set_config('app.user_id', ${userId}, true)`;
   const first = [
     sql.unsafe('begin').execute(),
-    sql`select set_config('app.role', ${role}, true), set_config('app.user_id', ${userId}, true)`.execute(),
+    (byKey ? sql`select ${caller}${kept}` : sql`select ${caller}`).execute(),
   ];
   for (const query of first) query.catch(() => {});
   return first;

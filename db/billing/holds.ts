@@ -43,19 +43,29 @@ export async function insertHoldAhead(
     select billing.hold_ahead(${wish.generationId}, ${wish.userId}, ${wish.promptTokens}, ${wish.maxOutputTokens}, ${lifeS})`;
 }
 
-export type OpenHold = { generationId: string; organizationId: string | null; tokens: number; addonTokens: number };
+export type OpenHold = {
+  generationId: string;
+  organizationId: string | null;
+  tokens: number;
+  addonTokens: number;
+  /** Nobody had marked it before: its answer is in no ledger and in no outbox. */
+  wasHeld: boolean;
+};
 
 /** Marks holds as being settled: they do not expire any more, and booking their entries closes them. Locks them by id. */
 export async function markSettling(tx: Tx, generationIds: readonly string[]): Promise<OpenHold[]> {
-  const rows = await tx.sql<{ id: string; organization_id: string | null; tokens: string; addon_tokens: string }[]>`
+  const rows = await tx.sql<
+    { id: string; organization_id: string | null; tokens: string; addon_tokens: string; was_held: boolean }[]
+  >`
     update billing.holds h set state = 'settling'
-    from (select id from billing.holds where id = any(${[...generationIds]}::uuid[]) order by id for update) as mine
-    where h.id = mine.id returning h.id, h.organization_id, h.tokens, h.addon_tokens`;
+    from (select id, state = 'held' as was_held from billing.holds where id = any(${[...generationIds]}::uuid[]) order by id for update) as mine
+    where h.id = mine.id returning h.id, h.organization_id, h.tokens, h.addon_tokens, mine.was_held`;
   return rows.map((row) => ({
     generationId: row.id,
     organizationId: row.organization_id,
     tokens: Number(row.tokens),
     addonTokens: Number(row.addon_tokens),
+    wasHeld: row.was_held,
   }));
 }
 

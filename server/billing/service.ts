@@ -21,7 +21,7 @@ import type { TaskRunner } from '../../workers/runner.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
 import { type ChainReport, checkChains } from './chain-check.ts';
-import { extend, hold, holdAhead, release, releaseExpired, takeHolds } from './holds/holds.ts';
+import { extend, hold, holdAhead, release, releaseExpired, takeHolds, takeLate } from './holds/holds.ts';
 import { Ledger, type LedgerParts } from './ledger/ledger.ts';
 import { EntryRefused, type PendingRef } from './ledger/movement.ts';
 import { Once } from './requests/once.ts';
@@ -133,18 +133,24 @@ export class BillingService {
     const billable = billableOf(settlements);
     const users = billable.flatMap((one) => partiesOf(one).filter((user) => user !== undefined));
     const accounts = await this.ledger.accountsOf(tx, users);
+    const charged = new Set(billable.map(({ generationId }) => generationId));
+    const taken = this.#free ? undefined : await takeHolds(tx, [...charged]);
+    // Whose hold was open has never been settled; of the others nobody knows without asking.
     const known = await this.#findRefs(
       tx,
-      billable.map((one) => one.generationId),
+      [...charged].filter((generationId) => taken?.get(generationId)?.wasHeld !== true),
     );
     const fresh = billable.filter(({ generationId }) => !known.has(generationId));
-    const charged = new Set(billable.map(({ generationId }) => generationId));
-    const holds = this.#free
-      ? undefined
-      : await takeHolds(
+    const late = fresh.filter(({ generationId }) => taken?.has(generationId) === false);
+    const holds =
+      taken &&
+      new Map([
+        ...taken,
+        ...(await takeLate(
           tx,
-          fresh.map((one) => ({ ...one, tokens: tokensOf(one) })),
-        );
+          late.map((one) => ({ ...one, tokens: tokensOf(one) })),
+        )),
+      ]);
     if (!this.#free)
       await release(
         tx,

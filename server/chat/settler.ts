@@ -106,7 +106,7 @@ export class Settler {
   async #settle(batch: Generation[]): Promise<void> {
     try {
       const closings = await this.#close(batch);
-      const outcome = await this.#db.asService((tx) => this.#store(tx, closings));
+      const outcome = await this.#db.asServiceByKey((tx) => this.#store(tx, closings));
       const announcing = this.#announceBooked(closings, outcome).finally(() => this.#announcing.delete(announcing));
       this.#announcing.add(announcing);
     } catch (error) {

@@ -59,32 +59,26 @@ export function toRefusal(error: unknown): AppError | undefined {
   return new AppError(code, JSON.parse(figures) as { available: number; needed: number });
 }
 
-/**
- * Takes the holds of answers that have ended, for settling.
- * @param ended what each answer used, in tokens. One whose hold has expired takes what is there.
- */
-export async function takeHolds(
+/** Takes what is held for answers that have ended, for settling. What is missing has expired, or was settled before. */
+export async function takeHolds(tx: Tx, generationIds: readonly string[]): Promise<Map<string, OpenHold>> {
+  return byGeneration(await markSettling(tx, generationIds));
+}
+
+/** For answers whose hold has expired: takes what is there of what they used. */
+export async function takeLate(
   tx: Tx,
   ended: readonly { generationId: string; userId: string; tokens: number }[],
 ): Promise<Map<string, OpenHold>> {
-  const ids = ended.map(({ generationId }) => generationId);
-  const taken = await markSettling(tx, ids);
-  const found = new Set(taken.map(({ generationId }) => generationId));
-  const missing = ended.filter(({ generationId }) => !found.has(generationId));
-  if (missing.length > 0) {
-    for (const { generationId, userId, tokens } of missing) {
-      const wish = { generationId, userId, promptTokens: tokens, maxOutputTokens: 0, minOutputTokens: 0 };
-      await insertHold(tx, wish, LIFE_S, true);
-    }
-    taken.push(
-      ...(await markSettling(
-        tx,
-        missing.map(({ generationId }) => generationId),
-      )),
-    );
+  if (ended.length === 0) return new Map();
+  for (const { generationId, userId, tokens } of ended) {
+    const wish = { generationId, userId, promptTokens: tokens, maxOutputTokens: 0, minOutputTokens: 0 };
+    await insertHold(tx, wish, LIFE_S, true);
   }
-  return new Map(taken.map((one) => [one.generationId, one]));
+  const ids = ended.map(({ generationId }) => generationId);
+  return byGeneration(await markSettling(tx, ids));
 }
+
+const byGeneration = (holds: readonly OpenHold[]) => new Map(holds.map((one) => [one.generationId, one]));
 
 /** Nothing is charged for these. */
 export async function release(tx: Tx, generationIds: readonly string[]): Promise<void> {
