@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds since some moment. What is measured by it stays true when the clock is set. */
+  monotonicMs(): number;
   /** Runs `task` once after `delayMs`; the handle cancels it. A pending timer keeps no process alive. */
   after(delayMs: number, task: () => void): Timer;
 }
@@ -11,6 +13,7 @@ export interface Timer {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonicMs: () => performance.now(),
   after(delayMs, task) {
     const handle = setTimeout(task, delayMs);
     handle.unref();
@@ -29,6 +32,10 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
     return this.#nowMs;
   }
 

@@ -83,6 +83,14 @@ export async function adoptRunning(
   return [...rows];
 }
 
+/** Those of the given ones that have another owner than at this epoch, or had one when they ended. */
+export async function listTaken(tx: Tx, written: readonly { id: string; epoch: number }[]): Promise<string[]> {
+  const rows = await tx.sql<{ id: string }[]>`
+    select g.id from unnest(${written.map(({ id }) => id)}::uuid[], ${written.map(({ epoch }) => epoch)}::int[]) as w (id, epoch)
+    join chat.generations g on g.id = w.id where g.epoch > w.epoch`;
+  return rows.map((row) => row.id);
+}
+
 export type Outcome = {
   generationId: string;
   epoch: number;

@@ -80,7 +80,10 @@ export class LogWriter {
     });
   }
 
-  /** Writes again what the store may have lost. While a model is silent, nothing else would notice. */
+  /**
+   * Writes again what the store may have lost. While a model is silent, nothing else would notice. What is refused was taken over,
+   * which the rows say as well.
+   */
   async verify(generations: Iterable<Generation>): Promise<void> {
     const all = [...generations];
     const { lost } = await this.#log.appendLog(all.flatMap((generation) => generation.lastPiece ?? []));

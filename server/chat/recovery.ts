@@ -5,7 +5,7 @@
  * Takes up what is its own by the rows and written by nobody, too: the commit of a turn, or of a take-over, that it never heard of.
  */
 
-import { adoptRunning, listOwners, listRunningOf } from '../../db/chat/generations.ts';
+import { adoptRunning, listOwners, listRunningOf, listTaken } from '../../db/chat/generations.ts';
 import type { GenerationRow } from '../../db/chat/rows.ts';
 import type { Database } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
@@ -48,9 +48,13 @@ export class Recovery {
   readonly #alone: boolean;
   #stopped = false;
   #renewedAtMs: number;
+  #renewedAtMonotonicMs: number;
   /** Until the logs of this gateway's answers have been looked after, too. */
   #wasCutOff = false;
-  #trustAfterMs = 0;
+  /** Until it has been found out which answers others took over while this gateway had lost its lease. */
+  #mayHaveLost = false;
+  /** By the clock that nobody sets. */
+  #trustAfterMs = Number.NEGATIVE_INFINITY;
   /** This gateway's already, and still to be closed or continued. */
   readonly #inherited: GenerationRow[] = [];
   readonly #adopting = new Set<string>();
@@ -58,6 +62,7 @@ export class Recovery {
   #unwritten = new Set<string>();
   #rounds = 0;
   #closing: Promise<unknown> | undefined;
+  #givingUp: Promise<void> | undefined;
   #renewing: Promise<void> | undefined;
 
   /** @param alone true where no other gateway can be alive (the data folder is locked): nobody's lease is waited for. */
@@ -66,13 +71,15 @@ export class Recovery {
     this.#owner = owner;
     this.#alone = alone;
     this.#renewedAtMs = parts.clock.now();
+    this.#renewedAtMonotonicMs = parts.clock.monotonicMs();
   }
 
-  /** Takes this gateway's lease and keeps it; closes what dead ones left, now and later. */
+  /** Takes this gateway's lease and keeps it; closes what dead ones left, now or, where that fails, later. */
   async start(): Promise<void> {
     await this.#parts.live.acquireLease(leaseOf(this.#owner), this.#owner, LEASE_MS);
-    await this.closeLeftovers();
     this.#scheduleRound();
+    this.#closeInBackground();
+    await this.#closing;
   }
 
   async stop(): Promise<void> {
@@ -190,7 +197,8 @@ export class Recovery {
     if (this.#stopped) return;
     try {
       await this.#keepLease();
-      if (clock.now() >= this.#trustAfterMs) this.#closeInBackground();
+      if (this.#mayHaveLost) this.#giveUpInBackground();
+      if (clock.monotonicMs() >= this.#trustAfterMs) this.#closeInBackground();
     } catch (error) {
       this.#wasCutOff = true;
       log.warn({ error }, 'the lease of this gateway could not be renewed; trying again');
@@ -202,15 +210,51 @@ export class Recovery {
     const { live, hub, clock, metrics } = this.#parts;
     const { lost } = await live.renewLeases([leaseOf(this.#owner)], this.#owner, LEASE_MS);
     if (lost.length > 0) await live.acquireLease(leaseOf(this.#owner), this.#owner, LEASE_MS);
-    if (lost.length > 0 || clock.now() - this.#renewedAtMs > LEASE_MS) {
+    if (lost.length > 0 || this.#hasLapsed()) {
       metrics.leaseLost();
       this.#wasCutOff = true;
-      this.#trustAfterMs = clock.now() + LEASE_MS;
+      this.#mayHaveLost = true;
+      this.#trustAfterMs = clock.monotonicMs() + LEASE_MS;
     }
     this.#renewedAtMs = clock.now();
+    this.#renewedAtMonotonicMs = clock.monotonicMs();
     if (!this.#wasCutOff) return;
     await hub.verifyLogs();
     this.#wasCutOff = false;
+  }
+
+  /** By either clock: one of them may have been set back, the other stands still while the machine sleeps. */
+  #hasLapsed(): boolean {
+    const { clock } = this.#parts;
+    return clock.now() - this.#renewedAtMs > LEASE_MS || clock.monotonicMs() - this.#renewedAtMonotonicMs > LEASE_MS;
+  }
+
+  /** The lease is renewed meanwhile, however long the database takes to answer. */
+  #giveUpInBackground(): void {
+    this.#givingUp ??= this.#giveUpTaken()
+      .catch((error: unknown) => {
+        this.#mayHaveLost = true;
+        this.#parts.log.warn({ error }, 'what others took over could not be looked up; trying again');
+      })
+      .finally(() => {
+        this.#givingUp = undefined;
+      });
+  }
+
+  /** The log refuses the next piece of such an answer; but while its model is silent there is none, and its readers would see nothing. */
+  async #giveUpTaken(): Promise<void> {
+    const { db, hub } = this.#parts;
+    this.#mayHaveLost = false;
+    const running = [...hub.running()];
+    const taken = new Set(
+      await db.asService((tx) =>
+        listTaken(
+          tx,
+          running.map(({ key, epoch }) => ({ id: key, epoch })),
+        ),
+      ),
+    );
+    for (const generation of running) if (taken.has(generation.key)) hub.lose(generation);
   }
 
   /** Taking over hundreds of answers may take longer than a lease lives. */

@@ -7,7 +7,7 @@ import { type Bench, startBench, TestEngine } from './testing/engine.ts';
 import type { Reader } from './testing/reader.ts';
 
 /** Gateways look after each other every few milliseconds; a lease lives as long as ever. */
-const hasty: Clock = { now: () => systemClock.now(), after: (ms, task) => systemClock.after(ms / 20, task) };
+const hasty: Clock = { ...systemClock, after: (ms, task) => systemClock.after(ms / 20, task) };
 
 let bench: Bench;
 let redis: TestRedis;

@@ -8,7 +8,7 @@ import type { Reader } from './testing/reader.ts';
 import { Wire } from './testing/wire.ts';
 
 /** Looks around every few milliseconds; a lease lives as long as ever. */
-const hasty: Clock = { now: () => systemClock.now(), after: (ms, task) => systemClock.after(ms / 20, task) };
+const hasty: Clock = { ...systemClock, after: (ms, task) => systemClock.after(ms / 20, task) };
 
 const QUESTION = 'Are you still there?';
 

@@ -153,7 +153,9 @@ export class TestEngine {
 export type Bench = Awaited<ReturnType<typeof startBench>>;
 
 /** What engines of one test file share. */
-export async function startBench(options: { tokensPerSecond?: number; live?: 'postgres' | 'redis' } = {}) {
+export async function startBench(
+  options: { tokensPerSecond?: number; live?: 'postgres' | 'redis'; modelPatienceMs?: number } = {},
+) {
   const test = await createTestDatabase();
   const redis = options.live === 'redis' ? await startRedis() : undefined;
   const live: LiveStore = redis === undefined ? new PostgresLiveStore(test.url) : new RedisLiveStore(redis.url);
@@ -163,8 +165,8 @@ export async function startBench(options: { tokensPerSecond?: number; live?: 'po
     baseUrl: persona.baseUrl,
     apiKey: persona.apiKey,
     defaultModel: 'tsumugi-persona',
-    idleTimeoutMs: 1_000,
-    firstTokenTimeoutMs: 2_000,
+    idleTimeoutMs: options.modelPatienceMs ?? 1_000,
+    firstTokenTimeoutMs: options.modelPatienceMs ?? 2_000,
     maxRetries: 1,
     maxRetryWaitMs: 200,
   });

@@ -23,7 +23,7 @@ export function takeoverContract(kind: 'postgres' | 'redis'): void {
   let conversationId: string;
 
   beforeAll(async () => {
-    bench = await startBench({ tokensPerSecond: 100, live: kind });
+    bench = await startBench({ tokensPerSecond: 100, live: kind, modelPatienceMs: 60_000 });
     heir = new TestEngine(bench, 'heir', { failover: 'continue' });
     await heir.engine.start();
   });
@@ -110,6 +110,20 @@ export function takeoverContract(kind: 'postgres' | 'redis'): void {
       const stored = await endElsewhere(generationId, () => databaseWire.release());
       await expectWholeEnd(generationId, stored);
       expect(stored.length).toBeGreaterThan(whole);
+    });
+
+    it('turns its readers to the new owner while its own model says nothing', async () => {
+      const text = '[[fault slow-first:60000]] Tell me of the fog.';
+      const { generationId } = await old.turns.send(asker.caller, { conversationId, clientMessageId: uuidv7(), text });
+      await bench.live.releaseLease(`gateway:${old.engine.owner}`, old.engine.owner);
+      await heir.recovery.closeLeftovers();
+      await asker.next('chat.snapshot', ({ generation }) => generation.epoch === 2);
+      expect(old.hub.find(generationId)).toBeUndefined();
+      const witness = heir.connect(userId);
+      await heir.chat.stop(witness.caller, generationId);
+      const done = await asker.done(generationId);
+      expect(asker.texts.get(generationId) ?? '').toHaveLength(done.length);
+      witness.close();
     });
 
     it('reads a conversation again that goes on elsewhere while somebody attaches to it', async () => {
