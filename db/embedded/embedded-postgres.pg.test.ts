@@ -118,6 +118,7 @@ test('a first start that was cut off leaves nothing that the next one trips over
   await end(child, 'SIGKILL');
   const next = await start();
   expect(next.refused).toBe('');
+  expect(next.logged.join()).toContain('making a new database');
   expect(await append(next.child, 'a')).toEqual(['a']);
   await end(next.child, 'stop');
 });

@@ -52,14 +52,14 @@ export async function startEmbeddedPostgres(options: {
 }): Promise<EmbeddedPostgres> {
   mkdirSync(options.dataDir, { recursive: true, mode: isRoot() ? 0o711 : 0o700 });
   const dataDir = realpathSync(options.dataDir);
-  const locks = [await takeLockInTurn(dataDir)];
+  const locks = [await takeLockInTurn(dataDir, options.log)];
   const release = () => {
     for (const lock of locks) lock.release();
   };
   try {
     const place = choosePlace(dataDir, options.log);
     // Two copies of a checkout share the link's target: that needs a lock of its own.
-    if (dirname(place.folder) !== dataDir) locks.push(await takeLockInTurn(dirname(place.folder)));
+    if (dirname(place.folder) !== dataDir) locks.push(await takeLockInTurn(dirname(place.folder), options.log));
     const cluster = await open(place, {
       binaries: locateBinaries(place.user, options.log),
       user: place.user,
@@ -127,6 +127,7 @@ async function make(place: Place, options: ClusterOptions): Promise<void> {
   }
   const unfinished = join(dirname(place.folder), `${prefix}${process.pid}`);
   makeOwned(unfinished, place.user);
+  options.log(`making a new database in ${place.folder}; that takes a few seconds, once`);
   const careless = options.settings?.includes('fsync=off') ?? false;
   await initialize({ ...options, folder: unfinished }, careless ? ['--no-sync'] : []);
   renameSync(unfinished, place.folder);

@@ -25,11 +25,15 @@ test('is taken once, tells where, and is given free', () => {
 
 test('is waited for when its holder is about to end, and only then', async () => {
   const lock = takeLock(folder);
-  await expect(takeLockInTurn(folder)).rejects.toThrow('still starting');
+  const said: string[] = [];
+  const tell = (line: string) => void said.push(line);
+  await expect(takeLockInTurn(folder, tell)).rejects.toThrow('still starting');
+  expect(said).toEqual([]);
   lock.note('http://here');
   lock.leave();
   expect(() => takeLock(folder)).toThrow(`pid ${process.pid}, stopping.`);
-  const next = takeLockInTurn(folder);
+  const next = takeLockInTurn(folder, tell);
+  expect(said).toEqual([`waiting for the server that is stopping in ${folder} (pid ${process.pid})`]);
   lock.release();
   (await next).release();
   expect(readdirSync(folder)).toEqual([]);

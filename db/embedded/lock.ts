@@ -23,22 +23,25 @@ const LOOK_MS = 100;
 
 /** A server holds the folder. `leaving`: it is about to end. */
 class FolderTaken extends Error {
+  readonly pid: number;
   readonly leaving: boolean;
 
   constructor(folder: string, { pid, address, leaving = false }: Holder) {
     const where = address ? `, address ${address}` : ', still starting';
     super(`Tsumugi is already running in ${folder}: pid ${pid}${leaving ? ', stopping' : where}.`);
+    this.pid = pid;
     this.leaving = leaving;
   }
 }
 
-/** Waits for a server that is about to end. @throws Error in one line when a server runs in `folder`. */
-export async function takeLockInTurn(folder: string): Promise<InstanceLock> {
+/** Waits for a server that is about to end, and says so. @throws Error in one line when a server runs in `folder`. */
+export async function takeLockInTurn(folder: string, log: (line: string) => void): Promise<InstanceLock> {
   for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
     try {
       return takeLock(folder);
     } catch (error) {
       if (!(error instanceof FolderTaken) || !error.leaving || waitedMs >= LEAVING_MS) throw error;
+      if (waitedMs === 0) log(`waiting for the server that is stopping in ${folder} (pid ${error.pid})`);
     }
     await delay(LOOK_MS);
   }
