@@ -5,11 +5,6 @@ import { ErrorCodeName, Hash, Locale, Nullable, PageLimit, Timestamp, Uuid } fro
 
 export const Kind = Type.Union([Type.Literal('conversation'), Type.Literal('diary'), Type.Literal('character')]);
 export const MessageText = Type.String({ minLength: 1, maxLength: 20_000, description: 'Not only white space.' });
-/**
- * A page of messages ends with the one that brings it to so many characters, so that no reply is much larger than what a client that
- * does not read may cost.
- */
-export const PAGE_CHARACTERS = 32 * 1024;
 export const ClientMessageId = Type.String({
   minLength: 1,
   maxLength: 64,

@@ -1,7 +1,7 @@
 /** Frames of the domain companion: avatars and the versions of their prompts. */
 import Type, { type Static } from 'typebox';
 import { defineUp } from './define.ts';
-import { Empty, Locale, Storable, Timestamp, Uuid } from './primitives.ts';
+import { Empty, Locale, Nullable, PageLimit, Storable, Timestamp, Uuid } from './primitives.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 80, description: 'Shown to everyone who may see the avatar.' });
 const Tagline = Type.String({ maxLength: 200, description: 'One line shown under the name.' });
@@ -22,6 +22,8 @@ export const PromptParams = Type.Object({
   stop: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: Storable }), { maxItems: 4 })),
 });
 export type PromptParams = Static<typeof PromptParams>;
+
+const PromptVersion = Type.Integer({ minimum: 1, maximum: 2_147_483_647 });
 
 export const Visibility = Type.Union([Type.Literal('private'), Type.Literal('published')]);
 
@@ -51,8 +53,25 @@ export const AvatarPrompt = Type.Object({
 export type AvatarPrompt = Static<typeof AvatarPrompt>;
 
 export const listAvatars = defineUp('companion.list_avatars', {
-  says: 'Own, sample and published avatars that the caller may talk with.',
-  body: Empty,
+  says: 'Avatars that the caller may talk with: own ones, then samples, then what others have published; newest first in each.',
+  body: Type.Object({
+    before: Type.Optional(
+      Nullable(
+        Type.String({ maxLength: 128, description: '`nextBefore` of the page before; null for the first one.' }),
+      ),
+    ),
+    limit: PageLimit(100),
+  }),
+  reply: Type.Object({ avatars: Type.Array(Avatar), nextBefore: Nullable(Type.String()) }),
+  errors: [],
+});
+
+/** As many as a page of conversations has by default. */
+export const FIND_AVATARS_MAX = 30;
+
+export const findAvatars = defineUp('companion.find_avatars', {
+  says: 'Avatars by their ids, in no order. Those that the caller may not talk with, or that are gone, are left out.',
+  body: Type.Object({ avatarIds: Type.Array(Uuid, { maxItems: FIND_AVATARS_MAX }) }),
   reply: Type.Object({ avatars: Type.Array(Avatar) }),
   errors: [],
 });
@@ -102,10 +121,22 @@ export const deleteAvatar = defineUp('companion.delete_avatar', {
 });
 
 export const listPrompts = defineUp('companion.list_prompts', {
-  says: 'All versions of the prompt of an own avatar, newest first.',
-  body: Type.Object({ avatarId: Uuid }),
-  reply: Type.Object({ prompts: Type.Array(AvatarPrompt) }),
-  errors: ['companion.avatar_not_found'],
+  says: 'Versions of the prompt of an own avatar, newest first.',
+  body: Type.Object({
+    avatarId: Uuid,
+    before: Type.Optional(
+      Nullable(PromptVersion, { description: '`nextBefore` of the page before; null for the first one.' }),
+    ),
+    limit: PageLimit(100),
+  }),
+  reply: Type.Object({
+    prompts: Type.Array(AvatarPrompt),
+    nextBefore: Nullable(Type.Integer({ minimum: 1 })),
+    active: Nullable(AvatarPrompt, {
+      description: 'The active version, on whichever page it stands. Null on the pages behind the first one.',
+    }),
+  }),
+  errors: ['companion.avatar_not_found', 'companion.prompt_not_found'],
 });
 
 export const addPrompt = defineUp('companion.add_prompt', {
@@ -123,7 +154,7 @@ export const addPrompt = defineUp('companion.add_prompt', {
 
 export const activatePrompt = defineUp('companion.activate_prompt', {
   says: 'Makes a version the one and only active prompt; the next turn uses it.',
-  body: Type.Object({ avatarId: Uuid, version: Type.Integer({ minimum: 1, maximum: 2_147_483_647 }) }),
+  body: Type.Object({ avatarId: Uuid, version: PromptVersion }),
   reply: AvatarPrompt,
   errors: ['companion.avatar_not_found', 'companion.prompt_not_found'],
 });

@@ -16,6 +16,12 @@ export const Hash = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-2
 export const Empty = Type.Object({});
 export const PageLimit = (max: number) =>
   Type.Optional(Type.Integer({ minimum: 1, maximum: max, description: `Rows a page, at most ${max}.` }));
-export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+/**
+ * A page of texts (messages, prompts, avatars) ends with the one that brings it to so many characters, so that no reply is much larger
+ * than what a client that does not read may cost.
+ */
+export const PAGE_CHARACTERS = 32 * 1024;
+export const Nullable = <T extends Type.TSchema>(schema: T, options: { description?: string } = {}) =>
+  Type.Union([schema, Type.Null()], options);
 /** A documented error code; see `error-code.ts`. */
 export const ErrorCodeName = Type.String({ pattern: '^[a-z_.]+$', description: 'A documented error code.' });

@@ -48,6 +48,7 @@ export const upFrames = [
   billingPayouts.payoutLines,
   billingPayouts.payoutStatement,
   companion.listAvatars,
+  companion.findAvatars,
   companion.createAvatar,
   companion.updateAvatar,
   companion.publishAvatar,

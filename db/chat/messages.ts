@@ -1,5 +1,5 @@
 /** One operation on the message tree a function. Messages are only ever added. */
-import { PAGE_CHARACTERS } from '../../protocol/chat.ts';
+import { PAGE_CHARACTERS } from '../../protocol/primitives.ts';
 import type { Tx } from '../client.ts';
 import type { MessageRow, TurnRow } from './rows.ts';
 

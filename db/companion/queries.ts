@@ -1,5 +1,6 @@
 /** One operation on avatars and their prompts a function. Row level security decides whose rows they see. */
-import { and, count, desc, eq, isNull, or, sql } from 'drizzle-orm';
+import { and, count, desc, eq, getTableColumns, inArray, isNotNull, isNull, ne, or, type SQL, sql } from 'drizzle-orm';
+import { PAGE_CHARACTERS } from '../../protocol/primitives.ts';
 import type { Tx } from '../client.ts';
 import {
   type AvatarPromptRow,
@@ -10,17 +11,66 @@ import {
   type NewAvatarPrompt,
 } from './schema.ts';
 
-/** Own avatars first, then samples, then what others have published; newest first within each. At most `limit`. */
-export function listVisible(tx: Tx, userId: string, limit: number): Promise<AvatarRow[]> {
+/** A place in the list of avatars: in its `part`-th part, behind the avatar `id` of this moment. */
+export type AvatarPlace = { part: 0 | 1 | 2; createdAtUs: string; id: string };
+export type ListedAvatar = AvatarRow & AvatarPlace;
+
+/** Own avatars first, then samples, then what others have published; newest first within each. `before`: behind this place. */
+export async function listVisible(
+  tx: Tx,
+  userId: string,
+  { before, limit }: { before: AvatarPlace | null; limit: number },
+): Promise<ListedAvatar[]> {
+  const published = eq(avatars.visibility, 'published');
+  const parts = [
+    eq(avatars.ownerUserId, userId),
+    and(published, isNotNull(avatars.sampleKey)),
+    and(published, isNull(avatars.sampleKey), ne(avatars.ownerUserId, userId)),
+  ];
+  // Each part by an index of its own, so that a page costs the same however many there are.
+  const found = await Promise.all(
+    parts.map((isPart, part) =>
+      part < (before?.part ?? 0) ? [] : listPart(tx, part as AvatarPlace['part'], isPart, { before, limit }),
+    ),
+  );
+  return found.flat().slice(0, limit);
+}
+
+function listPart(
+  tx: Tx,
+  part: AvatarPlace['part'],
+  isPart: SQL | undefined,
+  { before, limit }: { before: AvatarPlace | null; limit: number },
+): Promise<ListedAvatar[]> {
+  const isBehind =
+    before?.part === part
+      ? sql`(${avatars.createdAt}, ${avatars.id}) <
+          (timestamptz 'epoch' + ${before.createdAtUs}::bigint * interval '1 microsecond', ${before.id}::uuid)`
+      : undefined;
+  return tx.orm
+    .select({
+      ...getTableColumns(avatars),
+      part: sql<AvatarPlace['part']>`${part}::integer`,
+      createdAtUs: sql<string>`(extract(epoch from ${avatars.createdAt}) * 1000000)::bigint::text`,
+    })
+    .from(avatars)
+    .where(and(isPart, isNull(avatars.deletedAt), isBehind))
+    .orderBy(desc(avatars.createdAt), desc(avatars.id))
+    .limit(limit);
+}
+
+/** Of these, the ones that `userId` may talk with. */
+export function findVisibleByIds(tx: Tx, userId: string, avatarIds: readonly string[]): Promise<AvatarRow[]> {
   return tx.orm
     .select()
     .from(avatars)
-    .where(and(isNull(avatars.deletedAt), or(eq(avatars.ownerUserId, userId), eq(avatars.visibility, 'published'))))
-    .orderBy(
-      sql`case when ${avatars.ownerUserId} = ${userId} then 0 when ${avatars.sampleKey} is not null then 1 else 2 end`,
-      desc(avatars.createdAt),
-    )
-    .limit(limit);
+    .where(
+      and(
+        inArray(avatars.id, [...avatarIds]),
+        isNull(avatars.deletedAt),
+        or(eq(avatars.ownerUserId, userId), eq(avatars.visibility, 'published')),
+      ),
+    );
 }
 
 export async function findVisible(tx: Tx, avatarId: string): Promise<AvatarRow | undefined> {
@@ -79,12 +129,48 @@ export async function updateAvatar(tx: Tx, avatarId: string, change: AvatarChang
   return rows[0];
 }
 
-export function listPrompts(tx: Tx, avatarId: string): Promise<AvatarPromptRow[]> {
+/**
+ * Up to `limit` versions, newest first; fewer where they are long: the last one brings them to `PAGE_CHARACTERS`, and no text behind it
+ * is read. `before`: older ones than this version.
+ */
+export async function listPrompts(
+  tx: Tx,
+  avatarId: string,
+  { before, limit }: { before: number | null; limit: number },
+): Promise<AvatarPromptRow[]> {
+  const next = (isNext: SQL) => sql`
+    select p.version, length(p.system_prompt) + length(p.safety_rules) as characters from companion.avatar_prompts p
+    where p.avatar_id = ${avatarId} and ${isNext} order by p.version desc limit 1`;
+  const page = sql`(
+    with recursive page as (
+      (select first.version, first.characters, 1 as place
+        from (${next(before === null ? sql`true` : sql`p.version < ${before}`)}) first)
+      union all
+      select older.version, page.characters + older.characters, page.place + 1
+      from page, lateral (${next(sql`p.version < page.version`)}) older
+      where page.place < ${limit} and page.characters < ${PAGE_CHARACTERS}
+    ) select version from page)`;
   return tx.orm
     .select()
     .from(avatarPrompts)
-    .where(eq(avatarPrompts.avatarId, avatarId))
+    .where(and(eq(avatarPrompts.avatarId, avatarId), sql`${avatarPrompts.version} in ${page}`))
     .orderBy(desc(avatarPrompts.version));
+}
+
+export async function findActivePrompt(tx: Tx, avatarId: string): Promise<AvatarPromptRow | undefined> {
+  const rows = await tx.orm
+    .select()
+    .from(avatarPrompts)
+    .where(and(eq(avatarPrompts.avatarId, avatarId), eq(avatarPrompts.isActive, true)));
+  return rows[0];
+}
+
+export async function hasPrompt(tx: Tx, avatarId: string, version: number): Promise<boolean> {
+  const rows = await tx.orm
+    .select({ version: avatarPrompts.version })
+    .from(avatarPrompts)
+    .where(and(eq(avatarPrompts.avatarId, avatarId), eq(avatarPrompts.version, version)));
+  return rows.length > 0;
 }
 
 export async function insertPrompt(tx: Tx, prompt: NewAvatarPrompt): Promise<AvatarPromptRow | undefined> {

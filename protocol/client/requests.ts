@@ -42,6 +42,7 @@ const always: ReadonlySet<UpType> = new Set<UpType>([
   'billing.payment_methods',
   'billing.price_tiers',
   'companion.list_avatars',
+  'companion.find_avatars',
   'companion.update_avatar',
   'companion.publish_avatar',
   'companion.list_prompts',

@@ -30,7 +30,7 @@ describe('CompanionService', () => {
       params: { temperature: 0.2 },
     });
     expect(avatar).toMatchObject({ name: 'Hana', visibility: 'private', owned: true, sample: false, version: 1 });
-    const { prompts } = await companion.listPrompts(caller, avatar.avatarId);
+    const { prompts } = await companion.listPrompts(caller, { avatarId: avatar.avatarId });
     expect(prompts).toEqual([
       expect.objectContaining({
         version: 1,
@@ -49,7 +49,7 @@ describe('CompanionService', () => {
     expect(await companion.findActive(avatarId)).toMatchObject({ promptVersion: 2, systemPrompt: 'second' });
     await companion.addPrompt(caller, { avatarId, systemPrompt: 'third', activate: false });
     await companion.activatePrompt(caller, { avatarId, version: 1 });
-    const { prompts } = await companion.listPrompts(caller, avatarId);
+    const { prompts } = await companion.listPrompts(caller, { avatarId });
     expect(prompts.map((prompt) => [prompt.version, prompt.active])).toEqual([
       [3, false],
       [2, false],
@@ -65,7 +65,7 @@ describe('CompanionService', () => {
     const caller = await newCaller();
     const { avatarId } = await companion.createAvatar(caller, { name: 'A', systemPrompt: 'one' });
     await Promise.all([1, 2, 3, 4].map((n) => companion.addPrompt(caller, { avatarId, systemPrompt: `p${n}` })));
-    const { prompts } = await companion.listPrompts(caller, avatarId);
+    const { prompts } = await companion.listPrompts(caller, { avatarId });
     expect(prompts.map((prompt) => prompt.version)).toEqual([5, 4, 3, 2, 1]);
     expect(prompts.filter((prompt) => prompt.active)).toHaveLength(1);
   });
@@ -87,12 +87,12 @@ describe('CompanionService', () => {
     const [owner, other] = [await newCaller(), await newCaller()];
     const { avatarId } = await companion.createAvatar(owner, { name: 'Open', systemPrompt: 'secret sauce' });
     const namesFor = async (caller: Caller) =>
-      (await companion.listAvatars(caller)).avatars.map((avatar) => avatar.name);
+      (await companion.listAvatars(caller, {})).avatars.map((avatar) => avatar.name);
     expect(await namesFor(other)).not.toContain('Open');
     await companion.publishAvatar(owner, { avatarId, visibility: 'published' });
     expect(await namesFor(other)).toContain('Open');
     const notFound = { code: 'companion.avatar_not_found' };
-    await expect(companion.listPrompts(other, avatarId)).rejects.toMatchObject(notFound);
+    await expect(companion.listPrompts(other, { avatarId })).rejects.toMatchObject(notFound);
     await expect(companion.updateAvatar(other, { avatarId, name: 'Mine' })).rejects.toMatchObject(notFound);
     await expect(companion.deleteAvatar(other, avatarId)).rejects.toMatchObject(notFound);
     expect(await companion.findPromptText(other.userId, avatarId, 1)).toBeUndefined();
@@ -159,7 +159,7 @@ describe('CompanionService', () => {
     await Promise.all([seedSamples(test.database, teach), seedSamples(test.database, teach)]);
     await seedSamples(test.database, teach);
     expect(taught.toSorted()).toEqual(samples.flatMap((sample) => sample.knowledge).toSorted());
-    const { avatars } = await companion.listAvatars(await newCaller());
+    const { avatars } = await companion.listAvatars(await newCaller(), {});
     expect(
       avatars
         .filter((avatar) => avatar.sample)

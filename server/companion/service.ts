@@ -7,14 +7,16 @@ import * as queries from '../../db/companion/queries.ts';
 import type { AvatarPromptRow, AvatarRow } from '../../db/companion/schema.ts';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { Avatar, AvatarPrompt, PromptParams } from '../../protocol/companion.ts';
-import type { UpBody } from '../../protocol/up.ts';
+import { PAGE_CHARACTERS } from '../../protocol/primitives.ts';
+import type { UpBody, UpReply } from '../../protocol/up.ts';
 import { AppError } from '../errors.ts';
 import type { Caller } from '../peer.ts';
+import { decodeAvatarPlace, encodeAvatarPlace } from './avatar-place.ts';
 
 /** What companion needs to know about plans; billing provides it. */
 export type AvatarAllowance = { maxAvatars(userId: string): Promise<number> };
-/** What a list of avatars may hold at most; further ones are reached through search, which comes with publication pages. */
-const LIST_LIMIT = 500;
+/** Rows a page unless told otherwise. */
+const PAGE = 50;
 /** Avatars whose prompts are kept in memory. */
 const ACTIVE_CACHE = 2_000;
 
@@ -47,8 +49,25 @@ export class CompanionService {
     this.#onChanged = onChanged;
   }
 
-  async listAvatars(caller: Caller): Promise<{ avatars: Avatar[] }> {
-    const rows = await this.#db.asUser(caller.userId, (tx) => queries.listVisible(tx, caller.userId, LIST_LIMIT));
+  async listAvatars(
+    caller: Caller,
+    body: UpBody<'companion.list_avatars'>,
+  ): Promise<UpReply<'companion.list_avatars'>> {
+    const limit = body.limit ?? PAGE;
+    const before = body.before == null ? null : decodeAvatarPlace(body.before);
+    const rows = await this.#db.asUser(caller.userId, (tx) =>
+      queries.listVisible(tx, caller.userId, { before, limit: limit + 1 }),
+    );
+    const page = upToCharacters(rows.slice(0, limit), ({ name, tagline, greeting }) => [name, tagline, greeting]);
+    const last = page.at(-1);
+    return {
+      avatars: page.map((row) => toAvatar(row, caller.userId)),
+      nextBefore: last !== undefined && page.length < rows.length ? encodeAvatarPlace(last) : null,
+    };
+  }
+
+  async findAvatars(caller: Caller, avatarIds: readonly string[]): Promise<UpReply<'companion.find_avatars'>> {
+    const rows = await this.#db.asUser(caller.userId, (tx) => queries.findVisibleByIds(tx, caller.userId, avatarIds));
     return { avatars: rows.map((row) => toAvatar(row, caller.userId)) };
   }
 
@@ -103,10 +122,24 @@ export class CompanionService {
     return {};
   }
 
-  async listPrompts(caller: Caller, avatarId: string): Promise<{ prompts: AvatarPrompt[] }> {
+  /** @throws AppError `companion.prompt_not_found` when `before` is no version of this avatar's prompt. */
+  async listPrompts(
+    caller: Caller,
+    { avatarId, before = null, limit = PAGE }: UpBody<'companion.list_prompts'>,
+  ): Promise<UpReply<'companion.list_prompts'>> {
     return this.#db.asUser(caller.userId, async (tx) => {
       await getOwned(tx, caller.userId, avatarId);
-      return { prompts: (await queries.listPrompts(tx, avatarId)).map(toPrompt) };
+      if (before !== null && !(await queries.hasPrompt(tx, avatarId, before)))
+        throw new AppError('companion.prompt_not_found', { field: 'before', version: before });
+      const rows = await queries.listPrompts(tx, avatarId, { before, limit });
+      const active = before === null ? await queries.findActivePrompt(tx, avatarId) : undefined;
+      const oldest = rows.at(-1);
+      return {
+        prompts: rows.map(toPrompt),
+        // Versions are counted from 1 and none is ever removed.
+        nextBefore: oldest !== undefined && oldest.version > 1 ? oldest.version : null,
+        active: active === undefined ? null : toPrompt(active),
+      };
     });
   }
 
@@ -239,6 +272,16 @@ const ACCENTS = ['#c2566b', '#b5762a', '#5f7f3b', '#2f7f79', '#3f6fb0', '#7a5bb0
 
 function accentFor(avatarId: string): string {
   return ACCENTS[Number.parseInt(avatarId.slice(-2), 16) % ACCENTS.length] ?? '#7a5bb0';
+}
+
+/** The first rows, the last of which brings them to `PAGE_CHARACTERS`. */
+function upToCharacters<T>(rows: readonly T[], textsOf: (row: T) => readonly string[]): T[] {
+  let characters = 0;
+  const end = rows.findIndex((row) => {
+    for (const text of textsOf(row)) characters += text.length;
+    return characters >= PAGE_CHARACTERS;
+  });
+  return end === -1 ? [...rows] : rows.slice(0, end + 1);
 }
 
 function toAvatar(row: AvatarRow, userId: string): Avatar {

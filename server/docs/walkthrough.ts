@@ -43,7 +43,7 @@ function envelope(): Html {
 <p>A command carries an <code>id</code> of your choice, unique among your unanswered ones (a number or a short string). It gets exactly one answer
 with that <code>id</code>; answers may overtake each other. Frames without <code>id</code> are pushes. Ignore pushes and fields that you do not know.</p>
 <pre tabindex="0"><code>→ {"type": "companion.list_avatars", "id": 1, "body": {}}
-← {"type": "reply", "id": 1, "body": {"avatars": […]}}
+← {"type": "reply", "id": 1, "body": {"avatars": […], "nextBefore": null}}
 
 → {"type": "chat.open", "id": 2, "body": {"kind": "diary"}}
 ← {"type": "error", "id": 2, "code": "chat.kind_unavailable", "message": "…"}</code></pre></section>`;

@@ -22,8 +22,8 @@ import {
 } from './draft.ts';
 import { CharacterFields, FaceFields, ParameterFields } from './editor-fields.tsx';
 import { OwnerActions } from './owner-actions.tsx';
-import { PromptVersions } from './prompt-versions.tsx';
-import { addPrompt, avatars, createAvatar, findAvatar, listPrompts, updateAvatar } from './store.ts';
+import { type PromptPages, PromptVersions } from './prompt-versions.tsx';
+import { addPrompt, createAvatar, fetchAvatars, findAvatar, listPrompts, updateAvatar } from './store.ts';
 
 export function NewAvatarScreen() {
   return (
@@ -41,12 +41,12 @@ async function saveNew(draft: AvatarDraft): Promise<void> {
 }
 
 export function EditAvatarScreen({ avatarId }: { avatarId: string }) {
-  const prompts = useSignal<readonly AvatarPrompt[] | undefined>(undefined);
+  const prompts = useSignal<PromptPages | undefined>(undefined);
   const failure = useSignal<unknown>(undefined);
   const load = async () => {
     failure.value = undefined;
     try {
-      if (avatars.value === undefined) await avatars.load();
+      await fetchAvatars([avatarId]);
       prompts.value = await listPrompts(avatarId);
     } catch (error) {
       failure.value = error;
@@ -55,7 +55,7 @@ export function EditAvatarScreen({ avatarId }: { avatarId: string }) {
   useEffect(() => void load(), [avatarId]);
 
   const avatar = findAvatar(avatarId);
-  const active = prompts.value?.find((prompt) => prompt.active);
+  const active = prompts.value?.active ?? undefined;
   if (failure.value !== undefined) {
     return (
       <Screen title={t('avatar.edit')}>
@@ -83,7 +83,13 @@ export function EditAvatarScreen({ avatarId }: { avatarId: string }) {
         onSave={save}
         action={t('avatar.save')}
       />
-      <PromptVersions avatarId={avatarId} prompts={prompts.value} onChanged={load} />
+      <PromptVersions
+        avatarId={avatarId}
+        pages={prompts.value}
+        onChanged={(pages) => {
+          prompts.value = pages;
+        }}
+      />
     </Screen>
   );
 }

@@ -1,19 +1,20 @@
 /** Where one comes in: who is there to talk with, and what was talked about last. */
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Avatar } from '../../../protocol/companion.ts';
 import { conversations } from '../conversations/store.ts';
 import { formatAgo } from '../i18n/format.ts';
-import { lang, t } from '../i18n/translate.ts';
+import { t } from '../i18n/translate.ts';
 import { navigate, pathTo } from '../router.ts';
 import { errorText } from '../session/error-text.ts';
 import { account } from '../session/store.ts';
 import { Link } from '../shell/link.tsx';
 import { Screen } from '../shell/screen.tsx';
 import { Icon } from '../ui/icons.tsx';
+import { MoreButton } from '../ui/more-button.tsx';
 import { Failed, Spinning } from '../ui/states.tsx';
 import { AvatarCard } from './avatar-card.tsx';
 import { Portrait } from './portrait.tsx';
-import { avatars, findAvatar, sortAvatars } from './store.ts';
+import { avatars, findAvatar } from './store.ts';
 
 export function HomeScreen() {
   useEffect(() => {
@@ -45,24 +46,29 @@ function greeting(name: string): string {
 }
 
 function Companions() {
+  const list = useRef<HTMLUListElement>(null);
   const now = avatars.now.value;
   if (now.state === 'failed') return <Failed text={errorText(now.error)} onRetry={() => void avatars.load()} />;
   if (now.state !== 'ready') return <Spinning />;
+  const { items, nextBefore } = now.value;
   return (
-    <ul class="avatar-grid">
-      {sortAvatars(now.value, lang.value).map((avatar: Avatar) => (
-        <AvatarCard key={avatar.avatarId} avatar={avatar} />
-      ))}
-      <li class="avatar-card avatar-card-new">
-        <button type="button" onClick={() => navigate(pathTo.newAvatar)}>
-          <span class="avatar-card-plus">
-            <Icon name="plus" size={26} />
-          </span>
-          <strong>{t('avatar.new')}</strong>
-          <span>{t('avatar.newHint')}</span>
-        </button>
-      </li>
-    </ul>
+    <>
+      <ul class="avatar-grid" ref={list}>
+        {items.map((avatar: Avatar) => (
+          <AvatarCard key={avatar.avatarId} avatar={avatar} />
+        ))}
+        <li class="avatar-card avatar-card-new">
+          <button type="button" onClick={() => navigate(pathTo.newAvatar)}>
+            <span class="avatar-card-plus">
+              <Icon name="plus" size={26} />
+            </span>
+            <strong>{t('avatar.new')}</strong>
+            <span>{t('avatar.newHint')}</span>
+          </button>
+        </li>
+      </ul>
+      {nextBefore !== null && <MoreButton list={list} shown={items.length} onMore={() => avatars.loadMore()} />}
+    </>
   );
 }
 

@@ -1,21 +1,28 @@
 /** The versions of an avatar's prompt: one is active, the others can be read and taken up again. */
 import { useSignal } from '@preact/signals';
-import type { AvatarPrompt } from '../../../protocol/companion.ts';
+import { useRef } from 'preact/hooks';
+import type { UpReply } from '../../../protocol/up.ts';
 import { formatDateTime } from '../i18n/format.ts';
 import { t } from '../i18n/translate.ts';
 import { errorText } from '../session/error-text.ts';
+import { MoreButton } from '../ui/more-button.tsx';
 import { notify } from '../ui/notices.tsx';
-import { activatePrompt } from './store.ts';
+import { activatePrompt, listPrompts } from './store.ts';
 
-type VersionsProps = { avatarId: string; prompts: readonly AvatarPrompt[]; onChanged: () => Promise<void> };
+/** The pages that are shown, and the active version, which may stand on none of them. */
+export type PromptPages = Readonly<UpReply<'companion.list_prompts'>>;
+type VersionsProps = { avatarId: string; pages: PromptPages; onChanged: (pages: PromptPages) => void };
 
-export function PromptVersions({ avatarId, prompts, onChanged }: VersionsProps) {
+export function PromptVersions({ avatarId, pages, onChanged }: VersionsProps) {
+  const list = useRef<HTMLOListElement>(null);
+  const { prompts, nextBefore } = pages;
   const busy = useSignal(false);
   const activate = async (version: number) => {
     busy.value = true;
     try {
-      await activatePrompt(avatarId, version);
-      await onChanged();
+      const active = await activatePrompt(avatarId, version);
+      const changed = prompts.map((prompt) => ({ ...prompt, active: prompt.version === version }));
+      onChanged({ ...pages, active, prompts: changed });
       notify(t('avatar.activated', { version }));
     } catch (error) {
       notify(errorText(error), 'wrong');
@@ -23,11 +30,20 @@ export function PromptVersions({ avatarId, prompts, onChanged }: VersionsProps) 
       busy.value = false;
     }
   };
+  const loadMore = async () => {
+    if (nextBefore === null) return;
+    try {
+      const next = await listPrompts(avatarId, nextBefore);
+      onChanged({ ...pages, prompts: [...prompts, ...next.prompts], nextBefore: next.nextBefore });
+    } catch (error) {
+      notify(errorText(error), 'wrong');
+    }
+  };
   return (
     <section class="panel" aria-labelledby="versions-title">
       <h2 id="versions-title">{t('avatar.versions')}</h2>
       <p class="field-hint">{t('avatar.versionsHint')}</p>
-      <ol class="versions">
+      <ol class="versions" ref={list}>
         {prompts.map((prompt) => (
           <li key={prompt.version} class={prompt.active ? 'version version-active' : 'version'}>
             <div class="version-head">
@@ -54,6 +70,7 @@ export function PromptVersions({ avatarId, prompts, onChanged }: VersionsProps) 
           </li>
         ))}
       </ol>
+      {nextBefore !== null && <MoreButton list={list} shown={prompts.length} onMore={loadMore} />}
     </section>
   );
 }

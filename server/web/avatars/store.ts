@@ -1,18 +1,51 @@
 /** The avatars that the account may talk with, and changes to its own. */
-import { computed } from '@preact/signals';
-import type { Avatar, AvatarPrompt, PromptParams } from '../../../protocol/companion.ts';
-import type { UpBody } from '../../../protocol/up.ts';
+import { signal } from '@preact/signals';
+import { type Avatar, type AvatarPrompt, FIND_AVATARS_MAX, type PromptParams } from '../../../protocol/companion.ts';
+import type { UpBody, UpReply } from '../../../protocol/up.ts';
+import { lang } from '../i18n/translate.ts';
 import { client, onSignedOut } from '../session/store.ts';
-import { Loaded } from '../ui/loadable.ts';
+import { Paged } from '../ui/paged.ts';
 
-export const avatars = new Loaded<readonly Avatar[]>(
-  async () => (await client().request('companion.list_avatars', {})).avatars,
-);
-onSignedOut(() => avatars.reset());
+const pageSize = 48;
 
-const byId = computed(() => new Map((avatars.value ?? []).map((avatar) => [avatar.avatarId, avatar])));
+export const avatars = new Paged<Avatar>(async (before) => {
+  const { avatars: found, nextBefore } = await client().request('companion.list_avatars', {
+    limit: pageSize,
+    ...(before === undefined ? {} : { before }),
+  });
+  know(found.map((avatar) => [avatar.avatarId, avatar]));
+  // A page at a time: what one has seen stays where it is when more is shown.
+  return { items: sortAvatars(found, lang.peek()), nextBefore };
+});
+
+/** Every avatar that was heard of; null for one that is not there (any more). */
+const known = signal<ReadonlyMap<string, Avatar | null>>(new Map());
+const know = (news: Iterable<readonly [string, Avatar | null]>): void => {
+  known.value = new Map([...known.peek(), ...news]);
+};
+onSignedOut(() => {
+  avatars.reset();
+  known.value = new Map();
+});
+
 export const findAvatar = (avatarId: string | null | undefined): Avatar | undefined =>
-  avatarId === null || avatarId === undefined ? undefined : byId.value.get(avatarId);
+  avatarId === null || avatarId === undefined ? undefined : (known.value.get(avatarId) ?? undefined);
+
+/** True when it was looked for and is not there; not while that is not known. */
+export const isGone = (avatarId: string | null): boolean => avatarId === null || known.value.get(avatarId) === null;
+
+/** Those that were not heard of yet: the list shows only some of all that there are. */
+export const unknownOf = (avatarIds: readonly (string | null)[]): string[] =>
+  avatarIds.filter((id) => id !== null && !known.peek().has(id)) as string[];
+
+export async function fetchAvatars(avatarIds: readonly string[]): Promise<void> {
+  const asked = [...new Set(avatarIds)];
+  for (let from = 0; from < asked.length; from += FIND_AVATARS_MAX) {
+    const batch = asked.slice(from, from + FIND_AVATARS_MAX);
+    const { avatars: found } = await client().request('companion.find_avatars', { avatarIds: batch });
+    know([...batch.map((id) => [id, null] as const), ...found.map((avatar) => [avatar.avatarId, avatar] as const)]);
+  }
+}
 
 /** Own ones first, then what came with the server, then other people's; in each, the person's language before the other. */
 export function sortAvatars(list: readonly Avatar[], preferred: Avatar['lang']): Avatar[] {
@@ -25,9 +58,14 @@ export function sortAvatars(list: readonly Avatar[], preferred: Avatar['lang']):
   );
 }
 
+/** Changed in its place; a new one comes first. */
 function put(avatar: Avatar): Avatar {
-  const others = (avatars.value ?? []).filter((each) => each.avatarId !== avatar.avatarId);
-  avatars.set([...others, avatar]);
+  know([[avatar.avatarId, avatar]]);
+  const shown = avatars.value;
+  if (shown === undefined) return avatar;
+  const isListed = shown.items.some((each) => each.avatarId === avatar.avatarId);
+  const changed = shown.items.map((each) => (each.avatarId === avatar.avatarId ? avatar : each));
+  avatars.set({ ...shown, items: isListed ? changed : [avatar, ...changed] });
   return avatar;
 }
 
@@ -45,11 +83,15 @@ export const publishAvatar = async (avatarId: string, visibility: Avatar['visibi
 
 export async function deleteAvatar(avatarId: string): Promise<void> {
   await client().request('companion.delete_avatar', { avatarId });
-  avatars.set((avatars.value ?? []).filter((avatar) => avatar.avatarId !== avatarId));
+  know([[avatarId, null]]);
+  const shown = avatars.value;
+  if (shown !== undefined)
+    avatars.set({ ...shown, items: shown.items.filter((avatar) => avatar.avatarId !== avatarId) });
 }
 
-export const listPrompts = async (avatarId: string): Promise<AvatarPrompt[]> =>
-  (await client().request('companion.list_prompts', { avatarId })).prompts;
+/** Newest first. @param before `nextBefore` of the page before; the active version comes with the first page alone. */
+export const listPrompts = (avatarId: string, before?: number): Promise<UpReply<'companion.list_prompts'>> =>
+  client().request('companion.list_prompts', { avatarId, ...(before === undefined ? {} : { before }) });
 
 export const addPrompt = (avatarId: string, prompt: PromptDraft): Promise<AvatarPrompt> =>
   client().request('companion.add_prompt', { avatarId, ...prompt, activate: true });

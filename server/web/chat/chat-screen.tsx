@@ -1,8 +1,8 @@
 /** The conversation: who one talks with, what was said, and where one writes. */
-import { useSignal } from '@preact/signals';
+import { computed, effect, useSignal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
 import { Portrait } from '../avatars/portrait.tsx';
-import { avatars, findAvatar } from '../avatars/store.ts';
+import { fetchAvatars, findAvatar, isGone } from '../avatars/store.ts';
 import { deleteConversation } from '../conversations/store.ts';
 import { t } from '../i18n/translate.ts';
 import { navigate, pathTo } from '../router.ts';
@@ -24,9 +24,16 @@ export function ChatScreen({ conversationId }: { conversationId: string }) {
   const chat = useMemo(() => new ChatStore(conversationId, client), [conversationId]);
   const traced = useSignal<string | undefined>(undefined);
   useEffect(() => {
-    if (avatars.value === undefined) void avatars.load();
+    const avatarId = computed(() => chat.meta.value?.avatarId ?? null);
+    const unwatch = effect(() => {
+      if (avatarId.value !== null)
+        fetchAvatars([avatarId.value]).catch((error: unknown) => notify(errorText(error), 'wrong'));
+    });
     void chat.start();
-    return () => chat.end();
+    return () => {
+      unwatch();
+      chat.end();
+    };
   }, [chat]);
 
   return (
@@ -152,5 +159,6 @@ function ChatHead({ chat }: { chat: ChatStore }) {
 /** Only what is known to have had a companion has lost it. */
 function nameless(chat: ChatStore): string {
   if (chat.phase.value === 'gone') return t('chat.title');
-  return avatars.value === undefined || chat.meta.value === undefined ? '' : t('avatar.gone');
+  const { value: meta } = chat.meta;
+  return meta !== undefined && isGone(meta.avatarId) ? t('avatar.gone') : '';
 }

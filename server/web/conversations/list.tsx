@@ -3,7 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import type { Conversation } from '../../../protocol/chat.ts';
 import { Portrait } from '../avatars/portrait.tsx';
-import { avatars, findAvatar } from '../avatars/store.ts';
+import { findAvatar } from '../avatars/store.ts';
 import { formatAgo } from '../i18n/format.ts';
 import { t } from '../i18n/translate.ts';
 import { currentPath, navigate, pathTo } from '../router.ts';
@@ -18,7 +18,6 @@ export function ConversationList({ onFollow }: { onFollow?: () => void }) {
   const removing = useSignal<Conversation | undefined>(undefined);
   useEffect(() => {
     if (conversations.now.peek().state === 'idle') void conversations.load();
-    if (avatars.now.peek().state === 'idle') void avatars.load();
   }, []);
   const shown = conversations.value;
   const items = (shown?.items ?? []).filter(

@@ -1,5 +1,6 @@
 /** The account's conversations, last used first, with what other devices did to them. */
 import type { Conversation } from '../../../protocol/chat.ts';
+import { fetchAvatars, unknownOf } from '../avatars/store.ts';
 import { client, onSignedOut } from '../session/store.ts';
 import { Loaded } from '../ui/loadable.ts';
 
@@ -15,6 +16,7 @@ async function fetchPage(before: string | undefined): Promise<ConversationPage> 
     limit: pageSize,
     ...(before === undefined ? {} : { before }),
   });
+  await fetchAvatars(unknownOf(page.conversations.map(({ avatarId }) => avatarId)));
   return { items: page.conversations, nextBefore: page.nextBefore };
 }
 
