@@ -65,6 +65,30 @@ describe('values', () => {
     expect(message).not.toContain('\n');
   });
 
+  test.each([
+    ['DATABASE_URL', 'postgres://host:99999/x'],
+    ['DATABASE_URL', 'postgres://u:p@host:port/x?sslmode=require'],
+    ['REDIS_URL', 'redis://[::1]:70000'],
+    ['REDIS_URL', 'rediss://:p@cache:0'],
+  ])('%s=%s is told that it is the port', (name, value) => {
+    expect(messageOf({ [name]: value })).toBe(`${name}: expected a port from 1 to 65535 behind the host.`);
+  });
+
+  test('what is no port is not told to be one', () => {
+    for (const value of ['postgres://u:p/w@host/x', 'mysql://host:99999/x', 'postgres://'])
+      expect(messageOf({ DATABASE_URL: value })).toMatch(/^DATABASE_URL: expected a URL that begins with postgres:/);
+    expect(messageOf({ REDIS_URL: 'redis://cache:6379' })).toBe('accepted');
+  });
+
+  test('a context that no prompt fits in is refused; 0 is the model’s own', () => {
+    for (const tokens of ['5', '-1', '1023'])
+      expect(messageOf({ OPENAI_CONTEXT_TOKENS: tokens })).toMatch(
+        /^OPENAI_CONTEXT_TOKENS: expected 0, or a whole number from 1024 to/,
+      );
+    for (const tokens of [0, 1024])
+      expect(loadConfig({ OPENAI_CONTEXT_TOKENS: `${tokens}` }).openaiContextTokens).toBe(tokens);
+  });
+
   test('a refused secret is not repeated', () => {
     expect(messageOf({ TSUMUGI_MASTER_KEYS: 'k1:hunter2' })).not.toContain('hunter2');
     expect(messageOf({ DATABASE_URL: 'http://u:hunter2@db' })).not.toContain('hunter2');

@@ -63,7 +63,7 @@ function readSetting(key: SettingKey, given: Environment): unknown {
   if (value === undefined) {
     throw new ConfigError(
       setting.env,
-      `expected ${setting.expected}${setting.secret ? '' : `, got ${JSON.stringify(text.slice(0, 80))}`}.`,
+      `expected ${setting.expectedOf(text)}${setting.secret ? '' : `, got ${JSON.stringify(text.slice(0, 80))}`}.`,
     );
   }
   return value;

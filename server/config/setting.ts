@@ -7,6 +7,8 @@ export type Setting<T> = Readonly<{
   env: string;
   /** What a wrong value is told: "expected …". */
   expected: string;
+  /** The same for one value, where more can be said than for all. */
+  expectedOf(text: string): string;
   /** As a person would write the default; undefined when there is none. */
   defaultText: string | undefined;
   says: string;
@@ -29,6 +31,7 @@ export type About<T> = {
 };
 type Kind<T> = {
   expected: string;
+  expectedOf?(text: string): string;
   parse(text: string): T | undefined;
   show(value: T): string;
 };
@@ -39,6 +42,7 @@ function setting<T>(env: string, kind: Kind<T & {}>, about: About<T>): Setting<T
   return {
     env,
     expected: kind.expected,
+    expectedOf: (text) => kind.expectedOf?.(text) ?? kind.expected,
     defaultText: about.defaultText ?? (value === undefined || value === null ? undefined : kind.show(value)),
     says: about.says,
     example: about.example,
@@ -62,13 +66,19 @@ export function text<T extends string | undefined>(
   return setting<string | undefined>(env, kind, about) as Setting<T extends string ? string : string | undefined>;
 }
 
-export function integer(env: string, range: { min: number; max: number }, about: About<number>): Setting<number> {
+/** @param range.orZero 0 as well, which says something of its own. */
+export function integer(
+  env: string,
+  range: { min: number; max: number; orZero?: boolean },
+  about: About<number>,
+): Setting<number> {
   return setting(
     env,
     {
-      expected: `a whole number from ${range.min} to ${range.max}`,
+      expected: `${range.orZero === true ? '0, or ' : ''}a whole number from ${range.min} to ${range.max}`,
       parse(given) {
         const value = /^-?\d+$/.test(given) ? Number(given) : Number.NaN;
+        if (value === 0 && range.orZero === true) return 0;
         return value >= range.min && value <= range.max ? value : undefined;
       },
       show: String,
@@ -123,21 +133,26 @@ export function oneOf<const C extends readonly string[]>(
 
 /** An absolute URL with one of the schemes, without trailing slashes. */
 export function url(env: string, schemes: readonly string[], about: About<undefined>): Setting<string | undefined> {
+  const expected = `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
+  const isUrl = (given: string): boolean => {
+    const parsed = URL.canParse(given) ? new URL(given) : undefined;
+    return parsed !== undefined && schemes.some((scheme) => parsed.protocol === `${scheme}:`) && parsed.host !== '';
+  };
   return setting<string | undefined>(
     env,
     {
-      expected: `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`,
-      parse(given) {
-        const parsed = URL.canParse(given) ? new URL(given) : undefined;
-        const known =
-          parsed !== undefined && schemes.some((scheme) => parsed.protocol === `${scheme}:`) && parsed.host !== '';
-        return known ? given.replace(/\/+$/, '') : undefined;
-      },
+      expected,
+      expectedOf: (given) => (isUrl(withoutPort(given)) ? 'a port from 1 to 65535 behind the host' : expected),
+      parse: (given) => (isUrl(given) && new URL(given).port !== '0' ? given.replace(/\/+$/, '') : undefined),
       show: String,
     },
     about,
   );
 }
+
+/** Also what stands there and is no port; but not the half of a password that has a slash in it. */
+const withoutPort = (given: string): string =>
+  given.replace(/^([a-z]+:\/\/[^/?#]*):[^:/?#@\]]*(?=[/?#][^@]*$|$)/i, '$1');
 
 /** Web origins (`https://example.org`), separated by commas. */
 export function origins(env: string, about: About<readonly string[]>): Setting<readonly string[]> {
@@ -212,15 +227,21 @@ export function amounts(
   env: string,
   about: About<Readonly<Record<string, number>>>,
 ): Setting<Readonly<Record<string, number>>> {
+  const expected = 'amounts by currency such as JPY:1000,USD:500, whole numbers of the smallest unit';
+  const pairs = (given: string) =>
+    given.split(',').map((part) => /^\s*([A-Z]{3})\s*:\s*(\d{1,12})\s*$/.exec(part) ?? []);
   return setting<Readonly<Record<string, number>>>(
     env,
     {
-      expected: 'amounts by currency such as JPY:1000,USD:500, whole numbers of the smallest unit',
+      expected,
+      expectedOf(given) {
+        const unknown = pairs(given).find(([, currency]) => currency !== undefined && !isCurrency(currency))?.[1];
+        return unknown === undefined ? expected : `a currency of ISO 4217 instead of ${unknown}`;
+      },
       parse(given) {
         const found: Record<string, number> = {};
-        for (const part of given.split(',')) {
-          const [, currency, amount] = /^\s*([A-Z]{3})\s*:\s*(\d{1,12})\s*$/.exec(part) ?? [];
-          if (currency === undefined || found[currency] !== undefined) return undefined;
+        for (const [, currency, amount] of pairs(given)) {
+          if (currency === undefined || !isCurrency(currency) || found[currency] !== undefined) return undefined;
           found[currency] = Number(amount);
         }
         return found;
@@ -233,3 +254,6 @@ export function amounts(
     about,
   );
 }
+
+/** Of ISO 4217, as the offers of plans are held to. */
+const isCurrency = (code: string): boolean => Intl.supportedValuesOf('currency').includes(code);

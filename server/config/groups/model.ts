@@ -30,11 +30,12 @@ export const model = {
   }),
   openaiContextTokens: integer(
     'OPENAI_CONTEXT_TOKENS',
-    { min: 0, max: 4_000_000 },
+    // Less than that has no room for an avatar's prompt, a question and an answer.
+    { min: 1024, max: 4_000_000, orZero: true },
     {
       default: 0,
       defaultText: 'known models: theirs, others 8192',
-      says: 'Tokens of prompt and answer together; 0 takes the model’s own.',
+      says: 'Tokens of prompt and answer together, at least 1024; 0 takes the model’s own.',
     },
   ),
   llmConnectTimeoutMs: integer(

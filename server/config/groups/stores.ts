@@ -6,7 +6,7 @@ export const stores = {
     default: undefined,
     defaultText: 'embedded PostgreSQL 18',
     secret: true,
-    says: 'PostgreSQL 15 or newer.',
+    says: 'PostgreSQL 15 or newer; the login owns the database and has CREATEROLE, or is a plain member of `tsumugi_app`.',
     example: 'postgres://tsumugi:secret@db/tsumugi',
   }),
   databasePoolSize: integer(
