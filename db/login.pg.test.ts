@@ -55,6 +55,27 @@ test('a login that is neither owner nor member is refused with the SQL to run', 
   }
 });
 
+test('a member that is made with the SQL that is told is enough, beside the login that is there', async () => {
+  const [name, member] = [`plain_${tag}`, `member_${tag}`];
+  await prepareAppLogin(db.ownerUrl, password);
+  await admin
+    .unsafe(
+      `CREATE ROLE ${name} LOGIN PASSWORD '${password}'; GRANT CONNECT ON DATABASE ${new URL(db.ownerUrl).pathname.slice(1)} TO ${name}`,
+    )
+    .simple();
+  try {
+    const told = await isAppLogin(as(name)).catch((error: unknown) => String(error));
+    const [, sql = ''] = /then run (CREATE ROLE .+;) and put/.exec(String(told)) ?? [];
+    await admin.unsafe(sql.replaceAll('tsumugi_server', member).replace("'...'", `'${password}'`)).simple();
+    expect(await isAppLogin(as(member))).toBe(true);
+    // The next start of an owner takes nothing from it.
+    await prepareAppLogin(db.ownerUrl, password);
+    expect(await isAppLogin(as(member))).toBe(true);
+  } finally {
+    await admin.unsafe(`DROP OWNED BY ${name}, ${member}; DROP ROLE ${name}, ${member}`).simple();
+  }
+});
+
 test('a member over a schema that is not current is refused', async () => {
   await admin`update ops.schema_migrations set version = version + 5000 where version = (select max(version) from ops.schema_migrations)`;
   await expect(isAppLogin(login)).rejects.toThrow(/newer version/);

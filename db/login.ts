@@ -113,8 +113,10 @@ function loginName(database: string): string {
   return `tsumugi_login_${createHash('sha256').update(database).digest('hex').slice(0, 24)}`;
 }
 
+/** Whoever follows it makes a login beside the one that an owner's start makes, and sets the password of anew. */
 function notUsable({ user, database }: Standing): string {
-  return `The login ${user} of DATABASE_URL may not create roles, and is no plain member of tsumugi_app. Either run ALTER ROLE ${quote(user)} CREATEROLE; or start once with a superuser's URL, then run CREATE ROLE ${loginName(database)} LOGIN PASSWORD '...' IN ROLE tsumugi_app; and put that login into DATABASE_URL.`;
+  const member = `CREATE ROLE tsumugi_server LOGIN PASSWORD '...' IN ROLE tsumugi_app; GRANT CONNECT ON DATABASE ${quote(database)} TO tsumugi_server;`;
+  return `The login ${user} of DATABASE_URL may not create roles, and is no plain member of tsumugi_app. Either run ALTER ROLE ${quote(user)} CREATEROLE; or start once with a superuser's URL, then run ${member} and put that login into DATABASE_URL.`;
 }
 
 function withLogin(url: string, login: string, password: string): string {
