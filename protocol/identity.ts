@@ -1,7 +1,7 @@
 /** Frames and HTTP bodies of the domain identity: the account behind the connection, its profile and its sessions. */
 import Type, { type Static } from 'typebox';
 import { defineDown, defineUp } from './define.ts';
-import { Empty, Locale, Nullable, Timestamp, Uuid } from './primitives.ts';
+import { Empty, Locale, Nullable, PageLimit, Timestamp, Uuid } from './primitives.ts';
 
 export const Email = Type.String({
   minLength: 3,
@@ -63,8 +63,11 @@ export const changePassword = defineUp('identity.change_password', {
 
 export const listSessions = defineUp('identity.list_sessions', {
   says: 'The live sessions of the account, newest first.',
-  body: Empty,
-  reply: Type.Object({ sessions: Type.Array(SessionInfo) }),
+  body: Type.Object({
+    before: Type.Optional(Nullable(Uuid, { description: '`nextBefore` of the page before; null for the first one.' })),
+    limit: PageLimit(100),
+  }),
+  reply: Type.Object({ sessions: Type.Array(SessionInfo), nextBefore: Nullable(Uuid) }),
   errors: [],
 });
 

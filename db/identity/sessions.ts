@@ -40,14 +40,27 @@ export async function lockSession(tx: Tx, sessionId: string): Promise<SessionRow
 }
 
 /** Live ones, newest first. */
-export async function selectLiveSessions(tx: Tx, userId: string, nowMs: number): Promise<SessionRow[]> {
+export async function selectLiveSessions(
+  tx: Tx,
+  userId: string,
+  nowMs: number,
+  { before, limit }: { before: string | null; limit: number | null } = { before: null, limit: null },
+): Promise<SessionRow[]> {
   return tx.sql<SessionRow[]>`
     select id, user_id, user_agent, false as ended,
       (extract(epoch from created_at) * 1000)::float8 as created_ms,
       (extract(epoch from updated_at) * 1000)::float8 as updated_ms,
       (extract(epoch from not_after) * 1000)::float8 as not_after_ms
     from identity.sessions where user_id = ${userId} and ended_at is null and not_after > ${new Date(nowMs)}
-    order by created_at desc, id desc`;
+      and (${before}::uuid is null or
+        (created_at, id) < (select b.created_at, b.id from identity.sessions b where b.id = ${before}::uuid))
+    order by created_at desc, id desc limit ${limit}::bigint`;
+}
+
+/** Whether the user has had it; it may have ended. */
+export async function hasSession(tx: Tx, userId: string, sessionId: string): Promise<boolean> {
+  const rows = await tx.sql`select 1 from identity.sessions where id = ${sessionId} and user_id = ${userId}`;
+  return rows.length > 0;
 }
 
 export async function touchSession(tx: Tx, sessionId: string, nowMs: number, notAfterMs: number): Promise<void> {

@@ -22,7 +22,7 @@ export function identityFrames(
       await identity.changePassword(caller, body.currentPassword, body.newPassword);
       return {};
     },
-    'identity.list_sessions': async (caller) => ({ sessions: await identity.listSessions(caller) }),
+    'identity.list_sessions': (caller, body) => identity.listSessions(caller, body),
     'identity.end_session': async (caller, body) => {
       await identity.endSession(caller, body.sessionId);
       return {};

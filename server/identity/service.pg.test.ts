@@ -120,11 +120,36 @@ describe('signing in', () => {
     const first = await signUp(email);
     const second = await h.identity.signIn(email.toUpperCase(), password, origin);
     expect(second.userId).toBe(first.userId);
-    const sessions = await h.identity.listSessions(first);
+    const { sessions } = await h.identity.listSessions(first);
     expect(sessions.map((session) => session.sessionId).sort()).toEqual([first.sessionId, second.sessionId].sort());
     expect(sessions.filter((session) => session.current).map((session) => session.sessionId)).toEqual([
       first.sessionId,
     ]);
+  });
+
+  test('lists sessions a page at a time, goes on behind one that has ended, and behind no other', async () => {
+    const email = h.newMail();
+    const all = [await signUp(email)];
+    for (let n = 0; n < 4; n++) {
+      h.clock.advance(n % 2 === 0 ? 0 : 1_000);
+      all.push(await h.identity.signIn(email, password, origin));
+    }
+    const [first] = all;
+    if (first === undefined) throw new Error('Somebody has signed up.');
+    const whole = await h.identity.listSessions(first);
+    expect(whole.sessions.map(({ sessionId }) => sessionId).sort()).toEqual(all.map((each) => each.sessionId).sort());
+    expect(whole.nextBefore).toBeNull();
+    const page = await h.identity.listSessions(first, { limit: 2 });
+    expect(page.sessions).toEqual(whole.sessions.slice(0, 2));
+    expect(page.nextBefore).toBe(page.sessions[1]?.sessionId);
+    await h.identity.endSession(first, page.nextBefore ?? '');
+    const rest = await h.identity.listSessions(first, { before: page.nextBefore, limit: 3 });
+    expect(rest).toEqual({ sessions: whole.sessions.slice(2), nextBefore: null });
+    const stranger = await signUp();
+    await expect(h.identity.listSessions(first, { before: stranger.sessionId })).rejects.toMatchObject({
+      code: 'protocol.invalid_body',
+      details: { field: 'before' },
+    });
   });
 
   test('answers alike for a wrong password and an unknown mail, and notes both', async () => {

@@ -7,7 +7,7 @@
  */
 import type { Database, Tx } from '../../db/client.ts';
 import * as accounts from '../../db/identity/accounts.ts';
-import { selectLiveSessions } from '../../db/identity/sessions.ts';
+import { hasSession, selectLiveSessions } from '../../db/identity/sessions.ts';
 import type { ColumnKeys } from '../../db/keys/column-keys.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
 import { uuidv7 } from '../../db/uuid.ts';
@@ -53,6 +53,8 @@ export type SignUp = Readonly<{
 
 type Who = Readonly<{ userId: string; sessionId: string }>;
 const DEFAULT_TIME_ZONE = 'Asia/Tokyo';
+/** A page of sessions unless told otherwise. */
+const SESSIONS_PAGE = 50;
 
 export class IdentityService {
   readonly passwords: Passwords;
@@ -267,15 +269,24 @@ export class IdentityService {
     await this.#sessions.announceEnded(who.userId, ended);
   }
 
-  async listSessions(who: Who): Promise<SessionInfo[]> {
-    const rows = await this.#db.asUser(who.userId, (tx) => selectLiveSessions(tx, who.userId, this.#clock.now()));
-    return rows.map((row) => ({
+  async listSessions(
+    who: Who,
+    { before = null, limit = SESSIONS_PAGE }: { before?: string | null; limit?: number } = {},
+  ): Promise<{ sessions: SessionInfo[]; nextBefore: string | null }> {
+    const nowMs = this.#clock.now();
+    const rows = await this.#db.asUser(who.userId, async (tx) => {
+      if (before !== null && !(await hasSession(tx, who.userId, before)))
+        throw AppError.invalid('before', '`nextBefore` of the page before');
+      return selectLiveSessions(tx, who.userId, nowMs, { before, limit: limit + 1 });
+    });
+    const sessions = rows.slice(0, limit).map((row) => ({
       sessionId: row.id,
       current: row.id === who.sessionId,
       userAgent: row.user_agent,
       createdAt: new Date(row.created_ms).toISOString(),
       lastSeenAt: new Date(row.updated_ms).toISOString(),
     }));
+    return { sessions, nextBefore: rows.length > limit ? (sessions.at(-1)?.sessionId ?? null) : null };
   }
 
   /** @throws AppError `identity.session_not_found` also for a session of somebody else. */

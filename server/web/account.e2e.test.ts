@@ -1,6 +1,7 @@
 /** The page in a real Chromium: everything around the conversation, in both languages, both themes, on wide and narrow screens. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import { AuthClient } from '../../protocol/auth-client.ts';
 import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
 import { becomeOperator } from './testing/operator.ts';
 import { usePageBench } from './testing/page-bench.ts';
@@ -216,6 +217,24 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('button', { name: 'Refresh' }).click();
     await page.getByText('users.sign_out').waitFor();
+  });
+
+  it('shows more of many sessions, and goes on at the first new one', async () => {
+    const page = await open();
+    const email = await signUp(page);
+    const elsewhere = new AuthClient({ url: bench.server.url });
+    for (let n = 0; n < 52; n++) await elsewhere.signIn(email, password);
+    await page.goto('/settings');
+    const sessions = page.getByRole('region', { name: 'Where you are signed in' });
+    const rows = sessions.getByRole('listitem');
+    await expect.poll(() => rows.count()).toBe(50);
+    await sessions.getByRole('button', { name: 'Show more' }).press('Enter');
+    await expect.poll(() => rows.count()).toBe(53);
+    expect(await sessions.getByRole('button', { name: 'Show more' }).count()).toBe(0);
+    const first = rows.nth(50).getByRole('button');
+    await expect.poll(() => first.evaluate((each) => each === document.activeElement)).toBe(true);
+    await rows.nth(52).getByText('This device').waitFor();
+    await keepPicture(page, 'settings-many-sessions');
   });
 
   it('says so when there is nothing at an address', async () => {

@@ -1,11 +1,12 @@
 /** Where the account is signed in, and how to end that. */
 import { useSignal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { formatAgo } from '../i18n/format.ts';
 import { t } from '../i18n/translate.ts';
 import { errorText } from '../session/error-text.ts';
 import { signOut } from '../session/store.ts';
 import { Confirm } from '../ui/dialog.tsx';
+import { MoreButton } from '../ui/more-button.tsx';
 import { notify } from '../ui/notices.tsx';
 import { Failed, Spinning } from '../ui/states.tsx';
 import { deviceName } from './device-name.ts';
@@ -13,6 +14,7 @@ import { endSession, sessions } from './store.ts';
 
 export function Sessions() {
   const asking = useSignal(false);
+  const list = useRef<HTMLUListElement>(null);
   useEffect(() => void sessions.load(), []);
   const now = sessions.now.value;
   const tell = (error: unknown) => notify(errorText(error), 'wrong');
@@ -22,8 +24,8 @@ export function Sessions() {
       {now.state === 'failed' && <Failed text={errorText(now.error)} onRetry={() => void sessions.load()} />}
       {(now.state === 'idle' || now.state === 'loading') && <Spinning />}
       {now.state === 'ready' && (
-        <ul class="rows">
-          {now.value.map((session) => {
+        <ul class="rows" ref={list}>
+          {now.value.items.map((session) => {
             const name = deviceName(session.userAgent) ?? t('settings.unknownDevice');
             return (
               <li key={session.sessionId} class="row">
@@ -47,6 +49,9 @@ export function Sessions() {
             );
           })}
         </ul>
+      )}
+      {now.state === 'ready' && now.value.nextBefore !== null && (
+        <MoreButton list={list} shown={now.value.items.length} onMore={() => sessions.loadMore()} />
       )}
       <button
         type="button"

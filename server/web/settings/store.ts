@@ -3,11 +3,12 @@ import type { Account, SessionInfo } from '../../../protocol/identity.ts';
 import type { UpBody } from '../../../protocol/up.ts';
 import { chooseLang, type Lang } from '../i18n/translate.ts';
 import { account, client, onSignedOut } from '../session/store.ts';
-import { Loaded } from '../ui/loadable.ts';
+import { Paged } from '../ui/paged.ts';
 
-export const sessions = new Loaded<readonly SessionInfo[]>(
-  async () => (await client().request('identity.list_sessions', {})).sessions,
-);
+export const sessions = new Paged<SessionInfo>(async (before) => {
+  const page = await client().request('identity.list_sessions', before === undefined ? {} : { before });
+  return { items: page.sessions, nextBefore: page.nextBefore };
+});
 onSignedOut(() => sessions.reset());
 
 export async function saveProfile(change: UpBody<'identity.update_profile'>): Promise<Account> {
