@@ -93,7 +93,9 @@ describe.each(['Redis', 'PostgreSQL'])('PostgreSQL ending in the middle of answe
   });
 });
 
-it('a model server that is killed ends its answers with what was written, and says why', async () => {
+it('a model server that is killed ends its answers with what was written, and says why', {
+  timeout: 60_000,
+}, async () => {
   const model = await ModelProcess.start({ tokens: 1_000, tokensPerSecond: 50 });
   const server = await startTestServer({ env: model.env });
   try {
