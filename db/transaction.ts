@@ -86,14 +86,17 @@ export async function transactAtOnce<T>(
 /** More than any failure takes to come from the driver through the functions around a query. */
 const MICROTASKS = 12;
 
-function begin(sql: postgres.Sql, { role, userId, byKey }: Context): Promise<unknown>[] {
-  // A plan that is kept may be as old as the tables, and must not read all of what was little then.
-  const kept = sql`, set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+/** A plan that is kept may be as old as the tables, and must not read all of what was little then. */
+function planOnce(sql: postgres.Sql) {
+  return sql`select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
     set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`;
-  const caller = sql`set_config('app.role', ${role}, true), set_config('app.user_id', ${userId}, true)`;
+}
+
+function begin(sql: postgres.Sql, { role, userId, byKey }: Context): Promise<unknown>[] {
   const first = [
     sql.unsafe('begin').execute(),
-    (byKey ? sql`select ${caller}${kept}` : sql`select ${caller}`).execute(),
+    sql`select set_config('app.role', ${role}, true), set_config('app.user_id', ${userId}, true)`.execute(),
+    ...(byKey === true ? [planOnce(sql).execute()] : []),
   ];
   for (const query of first) query.catch(() => {});
   return first;
