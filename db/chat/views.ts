@@ -1,4 +1,5 @@
 /** Conversations as their readers are given them: each of one moment, many with one statement. */
+import { PAGE_CHARACTERS } from '../../protocol/primitives.ts';
 import type { Statement } from '../client.ts';
 import type { ConversationRow, MessageRow } from './rows.ts';
 
@@ -8,7 +9,7 @@ export type ViewWish = { userId: string; conversationId: string; limit: number }
 export type ConversationView = { conversation: ConversationRow; messages: MessageRow[] };
 
 /**
- * See `chat.read_views` in migrations 0038 and 0041. Outside of any transaction.
+ * See `chat.read_views` in migration 0038. Outside of any transaction.
  * @returns in the order of the wishes; undefined where the user has no such conversation, or not any more.
  */
 export async function findViews(
@@ -17,7 +18,7 @@ export async function findViews(
 ): Promise<(ConversationView | undefined)[]> {
   const rows = await sql<({ place: number } & ConversationView)[]>`
     select place, conversation, messages from chat.read_views(${wishes.map(({ userId }) => userId)}::uuid[],
-      ${wishes.map(({ conversationId }) => conversationId)}::uuid[], ${wishes.map(({ limit }) => limit)}::int[])`;
+      ${wishes.map(({ conversationId }) => conversationId)}::uuid[], ${wishes.map(({ limit }) => limit)}::int[], ${PAGE_CHARACTERS})`;
   const found = new Map(rows.map(({ place, conversation, messages }) => [place, { conversation, messages }]));
   return wishes.map((_, index) => found.get(index + 1));
 }

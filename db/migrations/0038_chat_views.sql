@@ -1,11 +1,12 @@
 -- Reads conversations as their readers are given them, each of one moment, for many people with one statement that is a transaction of
 -- its own: when thousands come back at once, the BEGIN, context and COMMIT of each cost more than the reading. Each is read on behalf
 -- of the one who asked, under the row security of that person, and with the rights of the caller. `p_limits`: messages at most, of
--- the end of the selected branch. What does not exist, is deleted or is somebody else's has no row. The keys of `conversation` and
--- `messages` are the fields of the rows in db/chat/rows.ts.
+-- the end of the selected branch; the page also ends with the message that brings it to `p_characters`: two hundred of the longest
+-- were 12 MB, which a client that stops reading could make the server hold for each of its sockets. What does not exist, is deleted
+-- or is somebody else's has no row. The keys of `conversation` and `messages` are the fields of the rows in db/chat/rows.ts.
 --
 -- The conversation is looked up by its key alone; see migration 0022, also for the plans.
-CREATE FUNCTION chat.read_views(p_users uuid[], p_conversations uuid[], p_limits integer[])
+CREATE FUNCTION chat.read_views(p_users uuid[], p_conversations uuid[], p_limits integer[], p_characters integer)
 RETURNS TABLE (place integer, conversation json, messages json)
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -26,12 +27,12 @@ BEGIN
         FROM chat.conversations c
         WHERE c.id = p_conversations[p_place] AND coalesce(c.deleted_at, 'infinity') = 'infinity'
       ), branch AS (
-        SELECT m.id, m.parent_id, 1 AS depth FROM found f
+        SELECT m.id, m.parent_id, 1 AS depth, length(m.text) AS characters FROM found f
         JOIN chat.messages m ON m.conversation_id = p_conversations[p_place] AND m.id = f."headMessageId"
         UNION ALL
-        SELECT m.id, m.parent_id, b.depth + 1 FROM branch b
+        SELECT m.id, m.parent_id, b.depth + 1, b.characters + length(m.text) FROM branch b
         JOIN chat.messages m ON m.conversation_id = p_conversations[p_place] AND m.id = b.parent_id
-        WHERE b.depth < p_limits[p_place]
+        WHERE b.depth < p_limits[p_place] AND b.characters < p_characters
       ), page AS (
         SELECT b.depth, message FROM branch b JOIN LATERAL (
           SELECT m.id, m.conversation_id AS "conversationId", m.parent_id AS "parentId", m.role, m.text,

@@ -8,10 +8,11 @@ BEGIN
   PERFORM set_config('app.role', p_role, true), set_config('app.user_id', p_user::text, true);
 END $$;
 
--- As before, and with one look at the usual case: granted tokens are enough, no cap is near, no organisation counts along and the
+-- A hold ahead of its turn: all of it or an error. It does not wait for the disk: the commit of the turn behind it does, and what that
+-- finds on the disk has this before it. Without the turn nothing is charged. With one look at the usual case: granted tokens are enough, no cap is near, no organisation counts along and the
 -- month is not over. Everything else is left to `billing.hold`. The balance is asked once more when the row is locked, by a statement
 -- of its own, so that what others have booked while this one waited is seen.
-CREATE OR REPLACE FUNCTION billing.hold_ahead(p_generation uuid, p_user uuid, p_prompt bigint, p_max_output bigint, p_seconds integer)
+CREATE FUNCTION billing.hold_ahead(p_generation uuid, p_user uuid, p_prompt bigint, p_max_output bigint, p_seconds integer)
 RETURNS bigint LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   v_tokens bigint := p_prompt + p_max_output;
