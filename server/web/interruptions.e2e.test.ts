@@ -1,0 +1,82 @@
+/** An answer that is being written while the page is loaded anew, or its phone is offline for a while: no text twice, and none missing. */
+import type { Page } from 'playwright-core';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Wire } from '../chat/testing/wire.ts';
+import { chromiumPath, keepPicture } from './testing/browser.ts';
+import { usePageBench } from './testing/page-bench.ts';
+import { answered, answers, begin, say, signUp, streaming } from './testing/person.ts';
+
+/** What was on the screen of the answer in the making, at every change of it. */
+type Watched = typeof globalThis & { shown?: string[] };
+const watch = (): void => {
+  const shown: string[] = [];
+  Object.assign(globalThis, { shown });
+  new MutationObserver(() => {
+    const text = document.querySelector('.streaming .prose')?.textContent ?? '';
+    // What stands there before the first word is no text of the answer.
+    if (text !== '' && text !== 'writing…' && text !== shown.at(-1)) shown.push(text);
+  }).observe(document, { subtree: true, childList: true, characterData: true });
+};
+const shownOn = (page: Page): Promise<string[]> => page.evaluate(() => (globalThis as Watched).shown ?? []);
+
+/** Between words and marks the page may break lines as it likes. */
+const plain = (text: string): string => text.replace(/[\s*_]/g, '');
+
+describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', { timeout: 60_000 }, () => {
+  const bench = usePageBench({ env: { PERSONA_TOKENS_PER_SECOND: '10' } });
+
+  /** Somebody who has asked, with the first words of the answer before him. */
+  async function ask(page: Page): Promise<void> {
+    await page.addInitScript(watch);
+    await signUp(page);
+    await begin(page);
+    await say(page, 'Tell me of the sea, and of everybody who lives by it.');
+    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+  }
+
+  /** All that was seen at any time is the beginning of what is stored, and longer each time. */
+  async function expectNeitherHoleNorRepetition(page: Page, seen: readonly string[]): Promise<void> {
+    await answered(page);
+    const whole = (await answers(page).last().locator('.prose').textContent()) ?? '';
+    await page.reload();
+    await answers(page).last().waitFor();
+    expect(await answers(page).last().locator('.prose').textContent()).toBe(whole);
+    expect(seen.length).toBeGreaterThan(5);
+    for (const [at, text] of seen.entries()) {
+      expect(plain(whole).startsWith(plain(text)), `${text} | ${whole}`).toBe(true);
+      expect(plain(text).length).toBeGreaterThanOrEqual(plain(seen[at - 1] ?? '').length);
+    }
+  }
+
+  it('goes on over a reload', async () => {
+    const page = await bench.open();
+    await ask(page);
+    const before = await shownOn(page);
+    await page.reload();
+    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    await keepPicture(page, 'chat-streaming-after-reload');
+    const atOnce = (await shownOn(page)).length;
+    await expect.poll(async () => (await shownOn(page)).length, { timeout: 10_000 }).toBeGreaterThan(atOnce + 3);
+    await answered(page);
+    await expectNeitherHoleNorRepetition(page, [...before, ...(await shownOn(page))]);
+  });
+
+  it('goes on where it was when the phone was offline', async () => {
+    const wire = await Wire.to(bench.server.url);
+    onTestFinished(() => wire[Symbol.asyncDispose]());
+    const page = await bench.open({ baseURL: wire.through(bench.server.url), viewport: { width: 390, height: 844 } });
+    await ask(page);
+    wire.cut();
+    wire.hold();
+    await page.getByText('Reconnecting… nothing is lost.').waitFor();
+    await keepPicture(page, 'chat-offline-phone');
+    const [held = ''] = (await shownOn(page)).slice(-1);
+    wire.release();
+    await page.getByText('Reconnecting… nothing is lost.').waitFor({ state: 'detached', timeout: 20_000 });
+    await expect
+      .poll(async () => (await shownOn(page)).at(-1)?.length, { timeout: 10_000 })
+      .toBeGreaterThan(held.length);
+    await answered(page);
+    await expectNeitherHoleNorRepetition(page, await shownOn(page));
+  });
+});
