@@ -7,7 +7,7 @@ import { findTlsFault } from './config/tls-files.ts';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createLog, type Log } from './log.ts';
-import { type RunningServer, startServer } from './start.ts';
+import type { RunningServer } from './start.ts';
 import { onStarterGone } from './starter.ts';
 
 /** What a supervisor sees: 0 stopped on request, 1 could not start or failed, 2 a wrong setting. */
@@ -60,6 +60,9 @@ async function run(config: Config): Promise<void> {
     });
   }
   try {
+    log.info({}, 'starting');
+    // All of the program: read when it is needed, behind the help, a wrong setting, and the first sign of life.
+    const { startServer } = await import('./start.ts');
     server = await startServer(config, log, lifecycle, {
       onFatal(reason) {
         log.fatal({}, reason);
