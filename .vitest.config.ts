@@ -9,9 +9,9 @@ export default defineConfig({
     globalSetup: ['db/testing/global-setup.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 20_000,
-    // What is awaited is bounded by the test's own time: a second, the default, is short beside a busy Chromium.
-    expect: { poll: { timeout: 15_000 } },
+    // Bounds for what hangs, never for what is slow: two cores may serve a browser, a database and a whole server at once.
+    testTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
   },

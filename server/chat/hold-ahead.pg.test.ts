@@ -1,6 +1,6 @@
 /** What a warm turn may cost at most is held while it is being put together: before the model is asked, and never for nothing. */
 import postgres from 'postgres';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { uuidv7 } from '../../db/uuid.ts';
 import { OpenAiChatModel } from '../llm/client.ts';
 import type { ChatRequest, StreamHandle, StreamListener } from '../llm/model.ts';
@@ -66,8 +66,7 @@ async function account() {
     from billing.accounts a join billing.spending s on s.account_id = a.id where a.owner_id = ${userId}`;
   return row;
 }
-const nothingHeld = () =>
-  vi.waitFor(async () => expect(await account()).toMatchObject({ held: 0, noted: 0 }), { timeout: 5_000 });
+const nothingHeld = () => expect.poll(account).toMatchObject({ held: 0, noted: 0 });
 const promptTokens = async (generationId: string) =>
   Number((await owner`select prompt_tokens as tokens from chat.generations where id = ${generationId}`)[0]?.['tokens']);
 const send = (over: object = {}, by = engine, as = reader) =>
@@ -115,7 +114,7 @@ describe('a warm turn', () => {
   it('is held for exactly, with its rows, where the rest would not be enough for more', async () => {
     // Enough for what the answer costs, not for what it could cost at most.
     const before = await promptTokens((await send()).generationId);
-    await vi.waitFor(() => expect(engine.hub.runningCount).toBe(0));
+    await expect.poll(() => engine.hub.runningCount).toBe(0);
     const other = await leaveTokens(before + MAX_OUTPUT + 100);
     const { generationId } = await send();
     const exact = (await promptTokens(generationId)) + (asked[1]?.request.maxOutputTokens ?? 0);
@@ -269,7 +268,7 @@ it('never spends more than there is, though two gateways think that there is ple
       if (one.status === 'fulfilled') await (at === 0 ? reader : device).done(one.value.generationId);
       else expect(one.reason).toMatchObject({ code: 'billing.insufficient_tokens' });
     }
-    await vi.waitFor(async () => expect(await account()).toMatchObject({ held: other, noted: other }));
+    await expect.poll(account).toMatchObject({ held: other, noted: other });
     expect((await account())?.balance).toBeGreaterThanOrEqual(other);
     await owner`delete from billing.holds where account_id = (select id from billing.accounts where owner_id = ${userId})`;
     await owner`update billing.spending set held_tokens = 0 where account_id = (select id from billing.accounts where owner_id = ${userId})`;

@@ -1,5 +1,5 @@
 /** What an answer may cost is set aside before the model is asked; here with the rows of the turn, or not at all. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { ChatRequest, StreamHandle, StreamListener } from '../llm/model.ts';
 import { type Bench, startBench, TestEngine } from './testing/engine.ts';
@@ -102,7 +102,7 @@ describe('a turn', () => {
     const shortened = asked[1]?.request.maxOutputTokens ?? 0;
     expect(shortened).toBe(left - (row?.promptTokens ?? 0));
     expect(shortened).toBeLessThan(MAX_OUTPUT);
-    await vi.waitFor(async () => expect((await rowsOf(generationId))[0]?.maxOutputTokens).toBe(shortened));
+    await expect.poll(async () => (await rowsOf(generationId))[0]?.maxOutputTokens).toBe(shortened);
     const { usage } = await reader.done(generationId);
     expect(usage.tokensOut).toBeLessThanOrEqual(shortened);
   });

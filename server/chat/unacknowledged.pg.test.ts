@@ -67,7 +67,7 @@ const running = () =>
 
 async function cutWhenWritten(): Promise<string> {
   try {
-    await expect.poll(running, { timeout: 10_000 }).toHaveLength(1);
+    await expect.poll(running).toHaveLength(1);
     return (await running())[0]?.id ?? '';
   } finally {
     wire.cut();

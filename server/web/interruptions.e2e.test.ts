@@ -56,7 +56,7 @@ describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', { t
     await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
     await keepPicture(page, 'chat-streaming-after-reload');
     const atOnce = (await shownOn(page)).length;
-    await expect.poll(async () => (await shownOn(page)).length, { timeout: 10_000 }).toBeGreaterThan(atOnce + 3);
+    await expect.poll(async () => (await shownOn(page)).length).toBeGreaterThan(atOnce + 3);
     await answered(page);
     await expectNeitherHoleNorRepetition(page, [...before, ...(await shownOn(page))]);
   });
@@ -72,10 +72,8 @@ describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', { t
     await keepPicture(page, 'chat-offline-phone');
     const [held = ''] = (await shownOn(page)).slice(-1);
     wire.release();
-    await page.getByText('Reconnecting… nothing is lost.').waitFor({ state: 'detached', timeout: 20_000 });
-    await expect
-      .poll(async () => (await shownOn(page)).at(-1)?.length, { timeout: 10_000 })
-      .toBeGreaterThan(held.length);
+    await page.getByText('Reconnecting… nothing is lost.').waitFor({ state: 'detached' });
+    await expect.poll(async () => (await shownOn(page)).at(-1)?.length).toBeGreaterThan(held.length);
     await answered(page);
     await expectNeitherHoleNorRepetition(page, await shownOn(page));
   });

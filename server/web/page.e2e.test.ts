@@ -55,7 +55,7 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
       const told = (await page.locator('[aria-live="polite"]').last().textContent())?.replace(/\s/g, '') ?? '';
       return told !== '' && (text?.replace(/\s/g, '').endsWith(told) ?? false);
     };
-    await expect.poll(isToldToTheEnd, { timeout: 5_000 }).toBe(true);
+    await expect.poll(isToldToTheEnd).toBe(true);
     expect(await page.getByLabel('Write a message').evaluate((field) => field === document.activeElement)).toBe(true);
     expect(await findFlaws(page)).toEqual([]);
     await keepPicture(page, 'chat-light');
@@ -212,7 +212,7 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     expect(Math.abs((await topOf(reading)) - before)).toBeLessThan(3);
     await page.getByRole('button', { name: 'Newest' }).click();
     await expect
-      .poll(() => log.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight), { timeout: 5_000 })
+      .poll(() => log.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight))
       .toBeLessThan(4);
     await log.evaluate((each) => each.scrollTo(0, 0));
     await page.locator('.own .bubble', { hasText: 'Line 1.' }).first().waitFor();

@@ -49,7 +49,7 @@ export async function openDevice(browser: Browser, url: string, options: Browser
     ...options,
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   const problems: string[] = [];
   page.on('console', (message) => {
     // Violations of the content security policy arrive here too.
