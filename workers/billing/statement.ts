@@ -1,4 +1,5 @@
 /** A payout's statement as data, and the words, numbers and dates that both of its forms share. */
+import { minorDigits } from '../../protocol/currency.ts';
 
 export type StatementLine = {
   atMs: number;
@@ -142,14 +143,9 @@ const ja: typeof en = {
 export type Words = typeof en;
 export const wordsOf = (lang: 'en' | 'ja'): Words => (lang === 'ja' ? ja : en);
 
-/** Digits behind the point of a currency: 0 for yen, 2 for dollars. */
-export function digitsOf(currency: string): number {
-  return new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2;
-}
-
 /** `-1234567` of JPY → `-1234567`, of USD → `-12345.67`: what a spreadsheet reads as a number. */
 export function plainAmount(minor: number, currency: string): string {
-  const digits = digitsOf(currency);
+  const digits = minorDigits(currency);
   const text = String(Math.abs(minor)).padStart(digits + 1, '0');
   const whole = digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`;
   return minor < 0 ? `-${whole}` : whole;

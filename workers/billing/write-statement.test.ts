@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { digitsOf, localTime, plainAmount, type Statement, type StatementLine, shownAmount } from './statement.ts';
+import { minorDigits } from '../../protocol/currency.ts';
+import { localTime, plainAmount, type Statement, type StatementLine, shownAmount } from './statement.ts';
 import { cell, writeStatementCsv } from './write-statement-csv.ts';
 import { writeStatementPdf } from './write-statement-pdf.ts';
 
@@ -110,7 +111,7 @@ describe('CSV', () => {
 
 describe('numbers and dates', () => {
   test('have the digits of their currency', () => {
-    expect(['JPY', 'USD', 'KWD'].map(digitsOf)).toEqual([0, 2, 3]);
+    expect(['JPY', 'usd', 'KWD', 'HUF', 'IDR'].map(minorDigits)).toEqual([0, 2, 3, 2, 2]);
     expect([
       plainAmount(-5, 'USD'),
       plainAmount(1234567, 'USD'),

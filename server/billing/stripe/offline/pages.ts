@@ -1,4 +1,5 @@
 /** The pages of the local Stripe server: checkout, portal, onboarding. Each says that no money moves. No scripts. */
+import { minorDigits } from '../../../../protocol/currency.ts';
 import type { ApiParts } from './api.ts';
 import type { Session, Subscription } from './objects.ts';
 import { OfflineError } from './offline-error.ts';
@@ -100,10 +101,15 @@ function onboardingPage({ store }: ApiParts, id: string): PageAnswer {
   return { html: frame(false, 'Payout account · 受取口座', body) };
 }
 
-/** Amounts of zero-decimal currencies are whole already. */
 function money(amount: number, currency: string): string {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency: currency.toUpperCase() });
-  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  const digits = minorDigits(currency);
+  const format = new Intl.NumberFormat('en', {
+    style: 'currency',
+    currency: currency.toUpperCase(),
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  return format.format(amount / 10 ** digits);
 }
 
 const japanese: Readonly<Record<string, string>> = {
