@@ -350,4 +350,14 @@ describe('a transfer that comes back', () => {
     expect(warnings).toEqual([]);
     await transfers.transferChanged('tr_of_somebody_else');
   });
+
+  test('of another server at the same provider is that server’s, whatever it says to be for', async () => {
+    const { accountId } = await newApproved();
+    const destination = await providerIdOf(accountId);
+    for (const payoutId of [randomUUID(), 'payout-7']) {
+      const order = { payoutId, providerAccountId: destination, amountMinor: 500, currency: 'JPY', month: '2026-01' };
+      const { providerTransferId } = await provider.transfer({ ...order, idempotencyKey: randomUUID() });
+      await transfers.transferChanged(providerTransferId);
+    }
+  });
 });

@@ -15,6 +15,7 @@ import { type Actor, getLocked, setState, takeBack } from './states.ts';
 
 /** Longer than a request with all its retries may take. */
 const LEASE_MS = 5 * 60_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 type Parts = { db: Database; clock: Clock; provider: PayoutProvider; log: PayoutLog };
 
@@ -101,8 +102,8 @@ export class Transfers {
     if (facts === undefined) return;
     const { db, clock } = this.#parts;
     const known = await db.asService((tx) => findPayoutIdByTransfer(tx, facts.providerTransferId));
-    const payoutId = known ?? facts.payoutId;
-    if (payoutId === null) return; // not one of ours
+    const payoutId = known ?? (await this.#ownPayoutId(facts));
+    if (payoutId === undefined) return; // not one of ours
     // The news may be faster than the answer to our request.
     if (known === undefined) await this.#markPaid(payoutId, facts.providerTransferId, { type: 'provider' });
     await db.asService(async (tx) => {
@@ -110,6 +111,12 @@ export class Transfers {
       if (payout.providerTransferId !== facts.providerTransferId) return;
       await takeBack(tx, payout, facts.reversedMinor, actor, clock.now());
     });
+  }
+
+  /** The payout that a transfer says to be for, where there is one: an account may serve other servers as well, whose payouts are theirs. */
+  async #ownPayoutId({ payoutId }: TransferFacts): Promise<string | undefined> {
+    if (payoutId === null || !UUID.test(payoutId)) return undefined;
+    return (await this.#parts.db.asService((tx) => findPayout(tx, payoutId)))?.payoutId;
   }
 
   /** The provider's payment to a creator's bank went through or not: it stays his money, the creator has to mend his account. */
