@@ -166,13 +166,6 @@ export const errorCodes = {
     says: 'The tokens of the organisation for this month are used up.',
     saysJa: '組織の今月のトークン上限に達しました。',
   },
-  'billing.request_running': {
-    retry: 'backoff',
-    log: 'debug',
-    status: 409,
-    says: 'The same request is being worked on; its answer can be asked for in a moment.',
-    saysJa: '同じリクエストを処理中です。少し待ってからもう一度お試しください。',
-  },
   'billing.proof_pending': {
     retry: 'backoff',
     log: 'debug',

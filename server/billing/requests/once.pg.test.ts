@@ -70,39 +70,6 @@ describe('in a transaction', () => {
   });
 });
 
-describe('around a call of the outside', () => {
-  test('one that comes meanwhile is told so; afterwards it gets the answer', async () => {
-    const of = ask();
-    const { promise, resolve } = Promise.withResolvers<string>();
-    const begun = Promise.withResolvers<void>();
-    const first = once.around(of, () => {
-      begun.resolve();
-      return promise;
-    });
-    await begun.promise;
-    expect(await codeOf(once.around(of, async () => 'twice'))).toBe('billing.request_running');
-    expect(await codeOf(once.around({ ...of, request: 'other' }, async () => ''))).toBe('billing.idempotency_conflict');
-    resolve('done');
-    expect(await first).toEqual({ answer: 'done', repeated: false });
-    expect(await once.around(of, async () => 'twice')).toEqual({ answer: 'done', repeated: true });
-  });
-
-  test('a failure frees the key; a gateway that died frees it for the same request after its time', async () => {
-    const of = ask();
-    await expect(once.around(of, () => Promise.reject(new Error('away')))).rejects.toThrow('away');
-    await new Promise<void>((begun) => {
-      void once.around(of, () => {
-        begun();
-        return new Promise(() => {});
-      });
-    });
-    expect(await codeOf(once.around(of, async () => ''))).toBe('billing.request_running');
-    await owner`update billing.idempotency_keys set expires_at = now() - interval '1 second' where state = 'running'`;
-    expect(await codeOf(once.around({ ...of, request: 'other' }, async () => ''))).toBe('billing.idempotency_conflict');
-    expect(await once.around(of, async () => 'by another')).toEqual({ answer: 'by another', repeated: false });
-  });
-});
-
 test('answers are kept for their time, then dropped', async () => {
   const of = ask();
   await once.inTransaction(of, async () => 1);

@@ -6,7 +6,6 @@
 import { createHash } from 'node:crypto';
 import {
   claimKey,
-  dropClaim,
   dropExpiredKeys,
   findRequest,
   type RequestKey,
@@ -18,8 +17,6 @@ import { digestOf } from './request-digest.ts';
 
 export const KEPT_DAYS = 7;
 const KEPT_S = KEPT_DAYS * 86_400;
-/** After so long a request that calls the outside is held for dead, and the same one may be tried again. */
-const RUNNING_S = 60;
 const DROPPED_AT_ONCE = 1_000;
 
 /** `repeated`: it was answered before, and nothing was done now. */
@@ -46,32 +43,11 @@ export class Once {
   inTransaction<T>(of: OnceKey, work: (tx: Tx) => Promise<T>): Promise<Answer<T>> {
     return this.#db.asService(async (tx) => {
       const key = await this.#keyOf(tx, of);
-      if (!(await claimKey(tx, key, RUNNING_S))) return this.#repeat<T>(tx, key);
+      if (!(await claimKey(tx, key, KEPT_S))) return this.#repeat<T>(tx, key);
       const answer = await work(tx);
-      await storeAnswer(tx, key, answer, KEPT_S);
+      await storeAnswer(tx, key, answer);
       return { answer, repeated: false };
     });
-  }
-
-  /**
-   * For commands that call the outside, which no transaction can wait for. One that comes meanwhile is told so. When the gateway
-   * dies on the way, the same request may be tried again after a minute: what it calls must be idempotent by itself.
-   * @throws AppError `billing.idempotency_conflict`, `billing.request_running`; whatever `work` throws, and then the key is free.
-   */
-  async around<T>(of: OnceKey, work: () => Promise<T>): Promise<Answer<T>> {
-    const { key, before } = await this.#db.asService(async (tx) => {
-      const key = await this.#keyOf(tx, of);
-      return { key, before: (await claimKey(tx, key, RUNNING_S)) ? undefined : await this.#repeat<T>(tx, key) };
-    });
-    if (before !== undefined) return before;
-    try {
-      const answer = await work();
-      await this.#db.asService((tx) => storeAnswer(tx, key, answer, KEPT_S));
-      return { answer, repeated: false };
-    } catch (error) {
-      await this.#db.asService((tx) => dropClaim(tx, key));
-      throw error;
-    }
   }
 
   /** A chore. @returns how many were dropped */
@@ -96,10 +72,8 @@ export class Once {
 
   async #repeat<T>(tx: Tx, key: RequestKey): Promise<Answer<T>> {
     const stored = await findRequest(tx, key);
-    if (stored !== undefined && !stored.requestHash.equals(key.requestHash))
-      throw new AppError('billing.idempotency_conflict');
-    if (stored === undefined || !stored.answered)
-      throw new AppError('billing.request_running', { retryAfterMs: 1_000 });
+    if (stored === undefined) throw new Error('A request that was claimed is not there.');
+    if (!stored.requestHash.equals(key.requestHash)) throw new AppError('billing.idempotency_conflict');
     return { answer: (stored.answer as { answer: T }).answer, repeated: true };
   }
 }
