@@ -108,6 +108,7 @@ function verify(): Html {
   return html`<section>${title('verify')}
 <pre tabindex="0"><code>npm run ledger -- verify                                   # the database: chains, ends, balances, trees, checkpoints
 npm run ledger -- verify --export file --checkpoints dir --keys keys.txt   # no database at all</code></pre>
-<p>Exit code 0: everything is right. 1: a fault was found; each names the shard and the first entry. 2: a wrong call. 3: it could not be checked. Where a chain was written anew,
+<p>Exit code 0: everything is right. 1: a fault was found; each names the shard and the first entry. 2: a wrong call. 3: it could not be checked, as an export
+of which a shard has entries and not one checkpoint. Where a chain was written anew,
 the entry is the first one behind the last checkpoint that still holds.</p></section>`;
 }

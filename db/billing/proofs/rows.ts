@@ -1,9 +1,9 @@
 /** Entries of the ledger as lines of an export, straight from COPY: what `workers/billing/row-reader.ts` reads. */
 import type { Tx } from '../../client.ts';
 
-/** In the order of `exportColumns`. */
+/** In the order of `exportColumns`. A moment that somebody has moved by less than a millisecond does not pass for the one that was hashed. */
 const columns = `hash_version, shard, seq, id, from_account, to_account, asset, token_amount, unit_price_micro, purpose, status,
-  reverses_id, conv_id, msg_id, generation_id, idempotency_key, (extract(epoch from created_at) * 1000)::bigint,
+  reverses_id, conv_id, msg_id, generation_id, idempotency_key, trim_scale(extract(epoch from created_at) * 1000),
   encode(prev_hash, 'hex'), encode(hash, 'hex')`;
 
 /**

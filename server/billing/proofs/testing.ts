@@ -60,11 +60,18 @@ export class ProofWorkshop {
     this.keys = await CheckpointKeys.open({ load: () => this.masterKeys }, origin);
   }
 
+  /** Somebody else, whose account pays in this shard. */
+  async newUser(shard: number): Promise<string> {
+    const [userId, account] = [randomUUID(), `${randomUUID().slice(0, -2)}0${shard}`];
+    await this.owner`insert into billing.accounts (id, owner_type, owner_id) values (${account}, 'user', ${userId})`;
+    return userId;
+  }
+
   /** Answers that the user pays for: entries of his shard. */
-  async spend(count: number): Promise<void> {
+  async spend(count: number, userId: string = this.userId): Promise<void> {
     const answers = Array.from({ length: count }, () => ({
       generationId: randomUUID(),
-      userId: this.userId,
+      userId,
       payeeUserId: null,
       conversationId: randomUUID(),
       messageId: null,
@@ -76,7 +83,7 @@ export class ProofWorkshop {
     const settled = await this.billing.booked(
       await this.database.database.asService((tx) => this.billing.settle(tx, answers)),
     );
-    this.shard = settled[0]?.entry?.shard ?? -1;
+    if (userId === this.userId) this.shard = settled[0]?.entry?.shard ?? -1;
   }
 
   /** As one that has just been started. */

@@ -264,6 +264,28 @@ describe('files that were changed', () => {
     }
   });
 
+  test('no checkpoint of a shard at all: an export of it is not called right', async () => {
+    const other = (workshop.shard + 1) % 8;
+    await workshop.spend(2, await workshop.newUser(other));
+    const { code, lines } = await offline(await exported());
+    expect(code).toBe(exitCodes.notChecked);
+    expect(lines).toContain(`NOT CHECKED shard ${other}: no checkpoint stands for any of its 2 entries`);
+    expect(lines.join()).not.toContain('are right');
+    // Beside its server a shard may be younger than the next signature.
+    expect((await run('verify')).code).toBe(exitCodes.right);
+  });
+
+  test('a moment moved by less than a millisecond, which the hash does not tell', async () => {
+    await workshop.force(
+      'alter table billing.token_ledger drop constraint token_ledger_created_at_check',
+      `update billing.token_ledger set created_at = created_at + interval '1 microsecond' ${at(2)}`,
+    );
+    for (const found of [await run('verify'), await offline(await exported())]) {
+      expect(found.code).toBe(exitCodes.fault);
+      expect(faultsOf(found)[0]).toContain(`FAULT shard ${workshop.shard}, entry 2: `);
+    }
+  });
+
   test('the files of two shards, put in place of each other', async () => {
     const file = await exported();
     const other = (workshop.shard + 1) % 8;
