@@ -101,6 +101,23 @@ describe('tsumugi.v1.msgpack', () => {
     );
   });
 
+  it.each([
+    [2 ** 32 - 1, raw(0xce, 255, 255, 255, 255)],
+    [2 ** 32, raw(0xd3, 0, 0, 0, 1, 0, 0, 0, 0)],
+    [Number.MAX_SAFE_INTEGER, raw(0xd3, 0, 0x1f, 255, 255, 255, 255, 255, 255)],
+    [-(2 ** 31), raw(0xd2, 0x80, 0, 0, 0)],
+    [-(2 ** 31) - 1, raw(0xd3, 255, 255, 255, 255, 0x7f, 255, 255, 255)],
+    [0.5, raw(0xcb, 0x3f, 0xe0, 0, 0, 0, 0, 0, 0)],
+    [2 ** 53, raw(0xcb, 0x43, 0x40, 0, 0, 0, 0, 0, 0)],
+  ])('writes %d as an integer where it is a safe one, however wide', (number, bytes) => {
+    const frame = { list: [{ a: 1, number }] };
+    expect(Uint8Array.from(msgpack.encode({ number }) as Uint8Array)).toEqual(
+      raw(0x81, 0xa6, ...Buffer.from('number'), ...bytes),
+    );
+    expect(msgpack.decode(msgpack.encode(frame))).toEqual(frame);
+    expect(frame.list[0]?.number).toBe(number);
+  });
+
   it('reads every width of integer as a number', () => {
     expect(
       msgpack.decode(raw(0x93, 0xcf, 0, 0, 0, 0, 0, 0, 1, 0, 0xd3, 255, 255, 255, 255, 255, 255, 255, 254, 0xe0)),

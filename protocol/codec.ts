@@ -32,12 +32,38 @@ const packr = new Packr(packrOptions);
 const msgpack: Codec = {
   subprotocol: 'tsumugi.v1.msgpack',
   binary: true,
-  encode: (frame) => packr.pack(frame),
+  encode: (frame) => packr.pack(withWideIntegers(frame)),
   decode(data) {
     if (typeof data === 'string') throw new MalformedFrame('text where binary was expected');
     return readMsgpack(data);
   },
 };
+
+/**
+ * Numbers beyond 32 bits are written as floating point by the library, also where they are integers, and other languages do not
+ * take one for the other. As bigint they are written as integers. Hardly a frame has one, so it is looked for before copying.
+ */
+function withWideIntegers(value: unknown): unknown {
+  return hasWideInteger(value) ? widen(value) : value;
+}
+
+function isWideInteger(value: number): boolean {
+  return (value > 0xffff_ffff || value < -0x8000_0000) && Number.isSafeInteger(value);
+}
+
+function hasWideInteger(value: unknown): boolean {
+  if (typeof value === 'number') return isWideInteger(value);
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  for (const key in value) if (hasWideInteger((value as Record<string, unknown>)[key])) return true;
+  return false;
+}
+
+function widen(value: unknown): unknown {
+  if (typeof value === 'number') return isWideInteger(value) ? BigInt(value) : value;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  if (Array.isArray(value)) return value.map(widen);
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, widen(member)]));
+}
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
