@@ -8,6 +8,7 @@ export class Watchdog {
   readonly #tickMs: number;
   readonly #watched = new Set<Watched>();
   #timer: NodeJS.Timeout | undefined;
+  #look: NodeJS.Immediate | undefined;
 
   constructor(tickMs: number) {
     this.#tickMs = tickMs;
@@ -31,10 +32,18 @@ export class Watchdog {
   close(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+    clearImmediate(this.#look);
+    this.#look = undefined;
     this.#watched.clear();
   }
 
+  /** Behind what waits in the sockets: a process that did not run for a while has heard nothing, which is nobody's silence but its own. */
   #tick(): void {
+    this.#look ??= setImmediate(() => this.#judge());
+  }
+
+  #judge(): void {
+    this.#look = undefined;
     const nowMs = this.now();
     for (const watched of this.#watched) {
       if (watched.deadlineMs <= nowMs) watched.onDeadline();
