@@ -1,6 +1,6 @@
 /** Real processes, really killed. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +27,7 @@ const program = fileURLToPath(new URL('./test-program.ts', import.meta.url));
 async function start(): Promise<{ child: ChildProcess; ready: string; refused: string; logged: string[] }> {
   const child = fork(program, [dataDir], { execArgv: [], stdio: 'inherit' });
   children.push(child);
+  inbox(child);
   const logged: string[] = [];
   for (;;) {
     const message = await next(child);
@@ -35,14 +36,25 @@ async function start(): Promise<{ child: ChildProcess; ready: string; refused: s
   }
 }
 
+/** In order, one at a time: several may come in one turn of the event loop. */
 async function next(child: ChildProcess): Promise<Message> {
-  const [message] = (await once(child, 'message')) as [Message];
-  return message;
+  const { value } = await inbox(child).next();
+  return (value as [Message])[0];
+}
+
+const inboxes = new WeakMap<ChildProcess, NodeJS.AsyncIterator<unknown[]>>();
+function inbox(child: ChildProcess): NodeJS.AsyncIterator<unknown[]> {
+  const found = inboxes.get(child) ?? on(child, 'message');
+  inboxes.set(child, found);
+  return found;
 }
 
 async function append(child: ChildProcess, text: string): Promise<string[]> {
   child.send({ append: text });
-  return (await next(child)).texts ?? [];
+  for (;;) {
+    const { texts } = await next(child);
+    if (texts !== undefined) return texts;
+  }
 }
 
 async function end(child: ChildProcess, how: NodeJS.Signals | 'stop'): Promise<void> {
