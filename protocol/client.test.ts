@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type ClientClock, systemClientClock } from './client/environment.ts';
+import { ManualClock } from '../server/clock.ts';
+import type { ClientClock } from './client/environment.ts';
 import { TsumugiError } from './client/error.ts';
 import { TsumugiClient, type TsumugiClientOptions } from './client.ts';
 import { closeCodes } from './close-code.ts';
@@ -27,6 +28,15 @@ const stateOf = (client: TsumugiClient, wanted: string) =>
       if (state !== wanted) return;
       stop();
       resolve(reason);
+    });
+  });
+
+/** The next push of this type has come. */
+const heard = (client: TsumugiClient, type: 'billing.balance') =>
+  new Promise<void>((resolve) => {
+    const stop = client.on(type, () => {
+      stop();
+      resolve();
     });
   });
 
@@ -213,30 +223,47 @@ describe('the connection', () => {
   });
 
   it('is given up when the server goes silent, and made anew', async () => {
-    const { server, client } = await setUp({ heartbeatMs: 5, openTimeoutMs: 200 });
+    const clock = new ManualClock();
+    const { server, client } = await setUp({ heartbeatMs: 5, openTimeoutMs: 200, clock });
     server.onCommand = (connection, { id }) => {
       const silent = connection === server.connections[0] && connection.commands.length > 2;
       if (!silent) connection.reply(id, { serverTime: '2026-01-01T00:00:00.000Z' });
     };
     await client.connect();
-    const again = stateOf(client, 'connected');
-    await server.command('gateway.ping', 1);
+    const [again, waiting] = [stateOf(client, 'connected'), stateOf(client, 'waiting')];
+    for (let ping = 0; ping < 3; ping++) {
+      clock.advance(5);
+      await server.command('gateway.ping', ping);
+      // Behind the answer, where there was one.
+      server.connections[0]?.push('billing.balance', { balance: ping });
+      await heard(client, 'billing.balance');
+    }
     expect(server.connections).toHaveLength(1);
+    expect(client.state).toBe('connected');
+    clock.advance(200);
+    await waiting;
+    clock.advance(5);
     await again;
     expect(server.connections).toHaveLength(2);
   });
 
   it('is asked for life though the clock was set back', async () => {
     let backMs = 0;
-    const clock: ClientClock = { ...systemClientClock, now: () => Date.now() - backMs };
+    const timers = new ManualClock();
+    const clock: ClientClock = { now: () => timers.now() - backMs, after: (ms, task) => timers.after(ms, task) };
     const { server, client } = await setUp({ heartbeatMs: 20, openTimeoutMs: 200, clock });
     server.onCommand = (connection, { id }) => {
       if (connection !== server.connections[0]) connection.reply(id, { serverTime: '2026-01-01T00:00:00.000Z' });
     };
     await client.connect();
     backMs = 86_400_000;
-    await stateOf(client, 'waiting');
-    await stateOf(client, 'connected');
+    const [again, waiting] = [stateOf(client, 'connected'), stateOf(client, 'waiting')];
+    timers.advance(20);
+    await server.command('gateway.ping');
+    timers.advance(200);
+    await waiting;
+    timers.advance(5);
+    await again;
     expect(server.connections).toHaveLength(2);
   });
 
@@ -259,7 +286,8 @@ describe('the connection', () => {
     const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
     vi.stubGlobal('window', page);
     vi.stubGlobal('document', page);
-    const { server, client } = await setUp({ heartbeatMs: 0, openTimeoutMs: 200 });
+    const clock = new ManualClock();
+    const { server, client } = await setUp({ heartbeatMs: 0, openTimeoutMs: 200, clock });
     server.onCommand = (connection, { id }) => {
       if (connection.commands.length < 2) connection.reply(id, { serverTime: '2026-01-01T00:00:00.000Z' });
     };
@@ -268,18 +296,29 @@ describe('the connection', () => {
     await server.command('gateway.ping');
     // A server on the same machine answers.
     expect(client.state).toBe('connected');
-    const again = stateOf(client, 'connected');
+    const [again, waiting] = [stateOf(client, 'connected'), stateOf(client, 'waiting')];
     page.dispatchEvent(new Event('offline'));
+    await server.command('gateway.ping', 1);
+    clock.advance(200);
+    await waiting;
+    clock.advance(5);
     await again;
     expect(server.connections).toHaveLength(2);
   });
 
   it('that never greets is abandoned and tried again', async () => {
-    const { server, client } = await setUp({ openTimeoutMs: 30 });
+    const clock = new ManualClock();
+    const { server, client } = await setUp({ openTimeoutMs: 30, clock });
     server.onConnection = (connection) => {
       if (connection !== server.connections[0]) connection.hello();
     };
-    await client.connect();
+    const waiting = stateOf(client, 'waiting');
+    const connected = client.connect();
+    await server.connection(0);
+    clock.advance(30);
+    await waiting;
+    clock.advance(5);
+    await connected;
     expect(server.connections).toHaveLength(2);
   });
 
