@@ -13,8 +13,8 @@ export function slowClientsTable(figures: SlowFigures): string {
     ['waiting for one of them, at most', kib(figures.waitingMost)],
     ['memory for each', `${kib(figures.costBytes)} (limit ${kib(figures.softBufferBytes)})`],
     ['further memory for each of later crowds', kib(figures.creepBytes)],
-    ['time to a reader that keeps up, median, alone', `${figures.aloneMs.toFixed(2)} ms`],
-    ['the same beside them', `${figures.besideMs.toFixed(2)} ms`],
+    ['time to a reader that keeps up, median, alone', `${figures.alone.medianMs.toFixed(2)} ms`],
+    ['the same beside them', `${figures.beside.medianMs.toFixed(2)} ms`],
   ];
   return rows.map(([name = '', value]) => `${name.padEnd(48)} ${value}`).join('\n');
 }

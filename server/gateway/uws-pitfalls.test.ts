@@ -54,7 +54,7 @@ function runAlone(program: string): { output: string; signal: string | null } {
   const require = `const uws = require(${JSON.stringify(createRequire(import.meta.url).resolve('uWebSockets.js'))});`;
   const run = spawnSync(process.execPath, ['-e', `${require} const app = uws.App(); ${program}`], {
     encoding: 'utf8',
-    timeout: 15_000,
+    timeout: 120_000,
   });
   return { output: run.stdout + run.stderr, signal: run.signal };
 }
