@@ -10,9 +10,9 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     // Bounds for what hangs, never for what is slow: two cores may serve a browser, a database and a whole server at once.
-    testTimeout: 60_000,
-    expect: { poll: { timeout: 30_000 } },
-    hookTimeout: 60_000,
-    teardownTimeout: 20_000,
+    testTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
+    hookTimeout: 240_000,
+    teardownTimeout: 60_000,
   },
 });

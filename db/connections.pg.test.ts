@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 const pidOf = async (tx: Tx) => (await tx.sql<{ pid: number }[]>`select pg_backend_pid() as pid`)[0]?.pid ?? 0;
-const kill = (pid: number) => owner`select pg_terminate_backend(${pid}, 5000)`;
+const kill = (pid: number) => owner`select pg_terminate_backend(${pid}, 60000)`;
 const role = async (tx: Tx) => (await tx.sql<{ role: string }[]>`select app.role() as role`)[0]?.role;
 
 test('killed during a query: the caller hears it, the process lives, the next one works', async () => {

@@ -45,7 +45,7 @@ const next = (client: TsumugiClient, wanted: ClientState) =>
   });
 
 // Each of these starts a server of its own, on machines that may be busy.
-describe('a server that is told to stop', { timeout: 60_000 }, () => {
+describe('a server that is told to stop', () => {
   it('says so to load balancers while it serves on, sends idle clients away, and lets a reader read to the end', async () => {
     const { server, person } = await setUp();
     const [reader, idle] = [await person.device(), await person.device()];

@@ -23,7 +23,7 @@ beforeAll(async () => {
   server = await startTestServer({ env: { ...room, PERSONA_TOKENS_PER_SECOND: '2000', MAX_AVATARS_PER_USER: '1000' } });
   person = await Person.signUp(server.url);
   known = await furnish(person);
-}, 60_000);
+});
 afterAll(async () => {
   person?.leave();
   await server?.close();
@@ -117,7 +117,7 @@ const left: readonly UpType[] = ['identity.change_password', 'chat.delete_conver
 const runs = 40;
 
 describe.each(['json', 'msgpack'] as const)('every command over %s', (format) => {
-  it('answers any body once, with a reply or a documented error', { timeout: 60_000 }, async () => {
+  it('answers any body once, with a reply or a documented error', async () => {
     let line = await Line.open(format);
     for (const frame of upFrames.filter(({ type }) => !left.includes(type))) {
       await fc.assert(

@@ -29,14 +29,14 @@ beforeAll(async () => {
   if (entry === undefined) throw new Error('Nothing was entered.');
   keys = await Promise.all((await text('/ledger/keys')).trimEnd().split('\n').map(parseVerifierKey));
   proof = await signed(() => client.request('billing.proof', { shard: entry.shard, seq: entry.seq }));
-}, 60_000);
+});
 afterAll(async () => {
   await hana?.leave();
   await server?.close();
 });
 
 /** Asked again, five times a second, until the next checkpoint has it. */
-const signed = <T>(ask: () => Promise<T>): Promise<T> => vi.waitFor(ask, { timeout: 20_000, interval: 200 });
+const signed = <T>(ask: () => Promise<T>): Promise<T> => vi.waitFor(ask, { timeout: 60_000, interval: 200 });
 const text = async (path: string) => (await fetch(server.url + path)).text();
 const json = async <T>(path: string) => (await (await fetch(server.url + path)).json()) as T;
 
@@ -126,4 +126,4 @@ test('the command line exports and verifies beside the running server, and offli
   expect(stdout).toMatch(/\d+ entries are right\.\n$/);
   await expect(run(['verify', '--export', file])).rejects.toMatchObject({ code: 2 });
   await expect(run([...offline.with(2, `${file}.none`), ...trusted])).rejects.toMatchObject({ code: 3 });
-}, 60_000);
+});

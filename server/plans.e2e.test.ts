@@ -14,7 +14,7 @@ beforeAll(async () => {
   await sql`insert into identity.user_roles (user_id, role) values (${operator.auth.tokens?.userId ?? ''}, 'admin')`;
   await sql.end();
   await operator.auth.signIn(operator.email, operator.password);
-}, 60_000);
+});
 afterAll(async () => {
   hana?.leave();
   await server?.close();

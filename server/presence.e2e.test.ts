@@ -10,7 +10,7 @@ let hana: Person;
 beforeAll(async () => {
   server = await startTestServer();
   hana = await Person.signUp(server.url);
-}, 60_000);
+});
 afterAll(async () => {
   hana?.leave();
   await server?.close();

@@ -17,14 +17,14 @@ async function freePort(): Promise<number> {
 }
 
 // Each of these starts PostgreSQL and the server anew, on machines that may be busy.
-describe('with everything embedded', { timeout: 60_000 }, () => {
+describe('with everything embedded', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startTestServer({
       embedded: true,
       env: { PORT: String(await freePort()), PERSONA_TOKENS_PER_SECOND: '50' },
     });
-  }, 90_000);
+  });
   afterAll(() => server?.close());
 
   it('refuses a second start over the same data, and says who is there', async () => {

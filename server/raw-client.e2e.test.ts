@@ -19,7 +19,7 @@ beforeAll(async () => {
     refreshToken: expect.any(String),
     expiresInS: expect.any(Number),
   });
-}, 60_000);
+});
 afterAll(() => server?.close());
 
 type Body = Record<string, unknown>;

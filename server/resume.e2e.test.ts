@@ -11,7 +11,7 @@ let hana: Person;
 beforeAll(async () => {
   server = await startTestServer({ env: { PERSONA_TOKENS_PER_SECOND: '60' } });
   hana = await Person.signUp(server.url);
-}, 60_000);
+});
 afterEach(() => hana?.leave());
 afterAll(() => server?.close());
 

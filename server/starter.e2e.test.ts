@@ -10,7 +10,7 @@ const started: ChildProcess[] = [];
 beforeAll(async () => {
   server = await startTestServer({ embedded: true });
   await server.stop();
-}, 90_000);
+});
 afterAll(async () => {
   const last = started.at(-1);
   last?.kill('SIGTERM');
@@ -48,7 +48,6 @@ const answers = (url: string) =>
 
 it.each(['SIGTERM', 'SIGKILL'] as const)(
   'ends with an npm that gets %s, and leaves its folder to the next',
-  { timeout: 90_000 },
   async (signal) => {
     const first = npmStart();
     const url = await first.ready;

@@ -19,7 +19,7 @@ let database: CrashingPostgres;
 let redis: TestRedis;
 beforeAll(async () => {
   [database, redis] = await Promise.all([startCrashingPostgres(), startRedis()]);
-}, 60_000);
+});
 afterAll(() => Promise.all([database?.stop(), redis?.stop()]));
 
 type Talk = { person: Person; conversation: Conversation; generation: Generation };
@@ -63,7 +63,7 @@ describe.each(['Redis', 'PostgreSQL'])('PostgreSQL ending in the middle of answe
     model = await ModelProcess.start({ tokens: 150, tokensPerSecond: 50 });
     const store = live === 'Redis' ? { REDIS_URL: redis.url } : undefined;
     server = await startTestServer({ env: { ...keys, DATABASE_URL: database.url, ...store, ...model.env } });
-  }, 60_000);
+  });
   afterAll(async () => {
     await server?.close();
     await model?.kill();
@@ -93,9 +93,7 @@ describe.each(['Redis', 'PostgreSQL'])('PostgreSQL ending in the middle of answe
   });
 });
 
-it('a model server that is killed ends its answers with what was written, and says why', {
-  timeout: 60_000,
-}, async () => {
+it('a model server that is killed ends its answers with what was written, and says why', async () => {
   const model = await ModelProcess.start({ tokens: 1_000, tokensPerSecond: 50 });
   const server = await startTestServer({ env: model.env });
   try {
@@ -159,5 +157,5 @@ describe('a gateway that is killed with many running answers', () => {
       await Promise.all([first.close(), second.close()]);
       await model.kill();
     }
-  }, 60_000);
+  });
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { locateBinaries } from '../embedded/binaries.ts';
 import { initialize, newPassword, startCluster } from '../embedded/cluster.ts';
 import { ensurePostgresUser } from '../embedded/system-user.ts';
+import { atEnd } from './at-end.ts';
 
 export type CrashingPostgres = {
   /** The owner's; the same after a restart. */
@@ -34,11 +35,10 @@ export async function startCrashingPostgres(): Promise<CrashingPostgres> {
   let cluster = await startCluster(options);
   const { port } = cluster;
   const remove = () => rmSync(folder, { recursive: true, force: true });
-  const atExit = () => {
+  const ended = atEnd(() => {
     cluster.signal('SIGQUIT');
     remove();
-  };
-  process.once('exit', atExit);
+  });
   const crash = async () => {
     cluster.signal('SIGQUIT');
     await cluster.exited;
@@ -51,7 +51,7 @@ export async function startCrashingPostgres(): Promise<CrashingPostgres> {
     },
     async stop() {
       await crash();
-      process.removeListener('exit', atExit);
+      ended();
       remove();
     },
   };

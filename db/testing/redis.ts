@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { atEnd } from './at-end.ts';
 
 export type TestRedis = {
   url: string;
@@ -23,11 +24,10 @@ export async function startRedis(): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'tsumugi-redis-'));
   const port = await freePort();
   let child = await launch(folder, port);
-  const atExit = () => {
+  const ended = atEnd(() => {
     child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
-  };
-  process.once('exit', atExit);
+  });
   return {
     url: `redis://127.0.0.1:${port}`,
     kill: () => end(child, 'SIGKILL'),
@@ -41,7 +41,7 @@ export async function startRedis(): Promise<TestRedis> {
     },
     async stop() {
       await end(child, 'SIGTERM');
-      process.removeListener('exit', atExit);
+      ended();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -63,5 +63,5 @@ describe.each<[string, DialectName]>([
     } finally {
       await running.stop();
     }
-  }, 30_000);
+  });
 });

@@ -178,9 +178,7 @@ describe('settle', () => {
     expect(await settle(billing, one)).toMatchObject([{ balance: -42 }]);
   });
 
-  test('many writers at once: no deadlock, nothing lost, sums are zero, the chains verify', {
-    timeout: 60_000,
-  }, async () => {
+  test('many writers at once: no deadlock, nothing lost, sums are zero, the chains verify', async () => {
     await running?.stop();
     const live = new PostgresLiveStore(test_.url);
     const gateways = [await join(live), await join(live), await join(live)];

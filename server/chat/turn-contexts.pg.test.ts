@@ -128,7 +128,7 @@ describe('a conversation that goes on at two gateways', () => {
       }),
       { numRuns: 12 },
     );
-  }, 120_000);
+  });
 
   it('is not read again for a second turn at the same gateway', async () => {
     const talk = await Talk.begin();

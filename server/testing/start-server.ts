@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { atEnd } from '../../db/testing/at-end.ts';
 import { createTestDatabase } from '../../db/testing/postgres.ts';
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url));
@@ -114,6 +115,11 @@ function spawnServer(env: Record<string, string>, args: string[] = []): { child:
     env: { PATH, HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A test that ran out of time knows nothing of the server that it was waiting for.
+  child.once(
+    'exit',
+    atEnd(() => child.kill('SIGKILL')),
+  );
   let text = '';
   const collect = (chunk: string) => {
     text += chunk;

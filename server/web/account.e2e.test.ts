@@ -7,7 +7,7 @@ import { becomeOperator } from './testing/operator.ts';
 import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, password, say, signIn, signUp } from './testing/person.ts';
 
-describe.skipIf(chromiumPath === undefined)('around the conversation', { timeout: 60_000 }, () => {
+describe.skipIf(chromiumPath === undefined)('around the conversation', () => {
   const bench = usePageBench();
   const { open } = bench;
 

@@ -33,7 +33,7 @@ async function startModel(): Promise<{ server: Server; url: string }> {
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` };
 }
 
-describe.skipIf(chromiumPath === undefined)('answers that are none', { timeout: 60_000 }, async () => {
+describe.skipIf(chromiumPath === undefined)('answers that are none', async () => {
   const model = await startModel();
   const { open } = usePageBench({ env: { OPENAI_BASE_URL: model.url, OPENAI_MODEL: 'odd' } });
   afterAll(() => {

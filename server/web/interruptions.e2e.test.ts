@@ -22,7 +22,7 @@ const shownOn = (page: Page): Promise<string[]> => page.evaluate(() => (globalTh
 /** Between words and marks the page may break lines as it likes. */
 const plain = (text: string): string => text.replace(/[\s*_]/g, '');
 
-describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', { timeout: 60_000 }, () => {
+describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', () => {
   const bench = usePageBench({ env: { PERSONA_TOKENS_PER_SECOND: '10' } });
 
   /** Somebody who has asked, with the first words of the answer before him. */

@@ -5,7 +5,7 @@ import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
 import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, password, say, signUp } from './testing/person.ts';
 
-describe.skipIf(chromiumPath === undefined)('tokens and money', { timeout: 60_000 }, () => {
+describe.skipIf(chromiumPath === undefined)('tokens and money', () => {
   const { open } = usePageBench({ env: { STRIPE_MODE: 'offline', SIGN_UP_GRANT_TOKENS: '3000' } });
 
   const panel = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
@@ -42,7 +42,7 @@ describe.skipIf(chromiumPath === undefined)('tokens and money', { timeout: 60_00
           await newest.getByRole('button', { name: 'Check the proof' }).click();
           return newest.locator('.entry-proof [role=status]').textContent();
         },
-        { timeout: 20_000, interval: 1_000 },
+        { interval: 1_000 },
       )
       .toMatch(/^Proven in this browser/);
     await keepPicture(page, 'usage-proof-light');

@@ -6,7 +6,7 @@ import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
 import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, newEmail, password, say, signIn, signUp, streaming } from './testing/person.ts';
 
-describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () => {
+describe.skipIf(chromiumPath === undefined)('the page', () => {
   const bench = usePageBench({ env: { PERSONA_TOKENS_PER_SECOND: '120' } });
   const { open } = bench;
 
@@ -184,7 +184,7 @@ describe.skipIf(chromiumPath === undefined)('the page', { timeout: 60_000 }, () 
     await page.getByText('Reconnecting… nothing is lost.').waitFor();
     await keepPicture(page, 'chat-reconnecting-light');
     reachable = true;
-    await page.getByText('Reconnecting… nothing is lost.').waitFor({ state: 'detached', timeout: 40_000 });
+    await page.getByText('Reconnecting… nothing is lost.').waitFor({ state: 'detached' });
     await answered(page);
     const shown = await answers(page).last().locator('.prose').textContent();
     await page.reload();

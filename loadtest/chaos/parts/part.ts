@@ -16,7 +16,7 @@ export type PartOptions = {
   onUnexpectedEnd: (name: string, how: string) => void;
 };
 
-const startMs = 60_000;
+const startMs = 180_000;
 
 export class Part {
   readonly name: string;

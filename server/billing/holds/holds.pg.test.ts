@@ -221,7 +221,7 @@ describe('caps', () => {
 });
 
 describe('a thousand answers at a nearly empty balance', () => {
-  test('spend no more than there is, over several gateways', { timeout: 60_000 }, async () => {
+  test('spend no more than there is, over several gateways', async () => {
     const userId = await newUser(150);
     const gateways = [db, new Database(test_.url, { max: 10 }), new Database(test_.url, { max: 10 })];
     const ids = Array.from({ length: 1_000 }, () => randomUUID());
@@ -248,9 +248,7 @@ describe('a thousand answers at a nearly empty balance', () => {
     expect(await billing.verifyChain()).toMatchObject({ ok: true });
   });
 
-  test('nor more than balance, month and organisation allow together, ahead of turns or with them', {
-    timeout: 60_000,
-  }, async () => {
+  test('nor more than balance, month and organisation allow together, ahead of turns or with them', async () => {
     const organizationId = randomUUID();
     const [ann, ben] = [await newUser(), await newUser()];
     await db.asService(async (tx) => {
@@ -370,7 +368,7 @@ describe('a hold ahead of its turn', () => {
     expect(await stateOf(late)).toMatchObject({ held: 100, used: 0 });
   });
 
-  test('takes no more than there is, whoever else holds with his turn', { timeout: 60_000 }, async () => {
+  test('takes no more than there is, whoever else holds with his turn', async () => {
     const userId = await newUser();
     const held = await Promise.all(
       Array.from({ length: 1_000 }, async (_, index) => {

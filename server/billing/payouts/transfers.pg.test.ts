@@ -130,7 +130,7 @@ describe('an account', () => {
     await accounts.add(userId, 'JP');
     expect(await accounts.list(userId)).toHaveLength(1);
     expect(m.offline.store.list('account').length).toBe(before + 1);
-  }, 30_000);
+  });
 
   test('one of a creator is the default; removing it makes another one it', async () => {
     const { userId } = await newCreator();
@@ -275,7 +275,7 @@ describe('a transfer', () => {
     await leaseEnds();
     expect(await transfers.sendDue()).toBe(1);
     expect(transfersOf(payout.payoutId)).toHaveLength(1);
-  }, 30_000);
+  });
 
   test('that the provider refuses has failed, and is made under another key when an operator retries', async () => {
     const { payout, providerAccountId } = await newApproved();

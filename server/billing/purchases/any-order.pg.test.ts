@@ -94,7 +94,7 @@ test('001-R23, 001-R61: the events of a purchase’s life end in the same state 
   );
   expect(await h.money.purchases.verify()).toEqual([]);
   expect(await h.billing.verifyChain()).toMatchObject({ ok: true, problems: [] });
-}, 120_000);
+});
 
 test('one event of the purchase is enough, whichever it is', async () => {
   const userId = await h.newUser();

@@ -42,7 +42,7 @@ describe('a checkout', () => {
     const of = (wanted: (outcome: string) => boolean) => begun.filter(({ outcome }) => wanted(outcome));
     expect(of((outcome) => outcome === 'billing.too_many_checkouts')).toHaveLength(20);
     expect(new Set(of((outcome) => outcome.includes('-')).map(({ outcome }) => outcome)).size).toBe(30);
-  }, 30_000);
+  });
 
   test('000-R15, 003-R46: leads to a purchase in yen with its tokens and payment intent, and tells every device', async () => {
     const checkout = await h.checkout(userId, 'addon_tokens', 'tokens_100k', 2);
@@ -114,7 +114,7 @@ describe('a checkout', () => {
     });
     h.offline.failNext(0, 500);
     expect((await h.checkout(userId, 'tickets', 'tickets_5', 1, key)).url).toContain('/c/pay/');
-  }, 20_000);
+  });
 
   test('a customer who is gone at the provider is made anew', async () => {
     await buy('tickets', 'tickets_5');

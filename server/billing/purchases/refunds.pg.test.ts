@@ -82,7 +82,7 @@ test('a provider that is away is asked again by the job, under the same key', as
   await Promise.all([refunds().sendDue(), other.purchases.buying.refunds.sendDue()]);
   expect(sent()).toHaveLength(1);
   expect(await purchase()).toMatchObject({ status: 'refunded' });
-}, 30_000);
+});
 
 test('what the provider refuses for good has failed, and the purchase stays', async () => {
   h.offline.money.openDispute(intentId);

@@ -8,8 +8,8 @@ import { startTestServer, type TestServer } from '../../testing/start-server.ts'
 let server: TestServer;
 beforeAll(async () => {
   server = await startTestServer({ env: { STRIPE_MODE: 'offline' } });
-}, 60_000);
-afterAll(() => server.close());
+});
+afterAll(() => server?.close());
 
 const press = (url: string | null, action: string) =>
   fetch(url ?? '', { method: 'POST', redirect: 'manual', body: new URLSearchParams({ action }) });
@@ -63,7 +63,7 @@ test('000-R15: somebody buys tokens and tickets, hears of it on another device, 
   expect(await again.request('billing.tickets', {})).toMatchObject({ balance: 5 });
   expect(await again.request('billing.checkout', asked)).toMatchObject({ status: 'succeeded', url: null });
   person.leave();
-}, 60_000);
+});
 
 test('000-R4: somebody takes a plan, gets another one, leaves, stays, and gets his money back from an operator', async () => {
   const [person, operator] = [await Person.signUp(server.url), await Person.signUp(server.url)];
@@ -72,19 +72,17 @@ test('000-R4: somebody takes a plan, gets another one, leaves, stays, and gets h
   expect(await plan()).toBe('free');
   const checkout = await device.request('billing.checkout', { type: 'plan', id: 'pro', requestKey: 'take-a-plan-1' });
   await press(checkout.url, 'pay');
-  await expect.poll(plan, { timeout: 20_000 }).toBe('pro');
+  await expect.poll(plan).toBe('pro');
   await expect(
     device.request('billing.checkout', { type: 'plan', id: 'business', requestKey: 'take-a-plan-2' }),
   ).rejects.toMatchObject({ code: 'billing.already_subscribed' });
   await device.request('billing.change_plan', { planId: 'business' });
-  await expect.poll(plan, { timeout: 20_000 }).toBe('business');
+  await expect.poll(plan).toBe('business');
   expect(await device.request('billing.cancel_plan', {})).toMatchObject({ planId: 'business' });
   expect(await device.request('billing.resume_plan', {})).toMatchObject({ planId: 'business' });
 
   const paid = async () => (await device.request('billing.purchases', {})).purchases;
-  await expect
-    .poll(async () => (await paid()).map(({ itemId }) => itemId), { timeout: 20_000 })
-    .toEqual(['business', 'pro']);
+  await expect.poll(async () => (await paid()).map(({ itemId }) => itemId)).toEqual(['business', 'pro']);
   await grantAdmin(operator);
   for (const { purchaseId } of await paid()) {
     const answer = await fetch(`${server.url}/admin/purchases/${purchaseId}/refund`, {
@@ -94,11 +92,11 @@ test('000-R4: somebody takes a plan, gets another one, leaves, stays, and gets h
     });
     expect([answer.status, await answer.json()]).toMatchObject([200, { status: 'succeeded' }]);
   }
-  await expect.poll(plan, { timeout: 20_000 }).toBe('free');
+  await expect.poll(plan).toBe('free');
   expect((await paid()).map(({ status }) => status)).toEqual(['refunded', 'refunded']);
   person.leave();
   operator.leave();
-}, 90_000);
+});
 
 /** As `npm run admin -- grant` does. */
 async function grantAdmin({ auth, email, password }: Person): Promise<void> {

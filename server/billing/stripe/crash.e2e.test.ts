@@ -18,10 +18,10 @@ beforeAll(async () => {
   };
   server = await startTestServer({ env });
   offline.sendEventsTo(`${server.url}/stripe/webhook`);
-}, 60_000);
+});
 afterAll(async () => {
-  await server.close();
-  await offline.close();
+  await server?.close();
+  await offline?.close();
 });
 
 test('what was answered is worked on after kill -9', async () => {
@@ -49,11 +49,9 @@ test('what was answered is worked on after kill -9', async () => {
     server = await server.restart();
     person.moveTo(server.url);
     const again = await person.device();
-    await expect.poll(async () => (await again.request('billing.tickets', {})).balance, { timeout: 20_000 }).toBe(5);
+    await expect.poll(async () => (await again.request('billing.tickets', {})).balance).toBe(5);
     await expect
-      .poll(async () => (await sql`select 1 from billing.provider_events where processed_at is null`).length, {
-        timeout: 20_000,
-      })
+      .poll(async () => (await sql`select 1 from billing.provider_events where processed_at is null`).length)
       .toBe(0);
     expect((await again.request('billing.purchases', {})).purchases).toMatchObject([
       { type: 'tickets', status: 'paid' },
@@ -62,4 +60,4 @@ test('what was answered is worked on after kill -9', async () => {
   } finally {
     await sql.end();
   }
-}, 90_000);
+});

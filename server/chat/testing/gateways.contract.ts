@@ -6,9 +6,6 @@ import { ManualClock } from '../../clock.ts';
 import { type Bench, startBench, TestEngine } from './engine.ts';
 import type { Reader } from './reader.ts';
 
-/** What is polled comes at once, but for a busy machine. */
-const patience = { timeout: 15_000 };
-
 export function gatewaysContract(live: 'postgres' | 'redis'): void {
   let bench: Bench;
   let east: TestEngine;
@@ -178,25 +175,25 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       const first = far.connect(userId);
       const { generationId } = await send('[[fault huge:3000]] A story for two.');
       const length = () => phone.texts.get(generationId)?.length ?? 0;
-      await expect.poll(length, patience).toBeGreaterThan(0);
+      await expect.poll(length).toBeGreaterThan(0);
       await attach(far, first);
       let told = 0;
       const leave = await bench.live.subscribe(`gateway:${far.engine.owner}`, (message) => {
         if (message.startsWith('{"pieces"') && message.includes(generationId)) told++;
       });
-      await expect.poll(() => told, patience).toBeGreaterThan(0);
+      await expect.poll(() => told).toBeGreaterThan(0);
       first.close();
       await expect
         .poll(async () => {
           clock.advance(2_000);
           const [before, from] = [told, length()];
-          await expect.poll(length, patience).toBeGreaterThan(from + 40);
+          await expect.poll(length).toBeGreaterThan(from + 40);
           return told - before;
-        }, patience)
+        })
         .toBe(0);
       const second = far.connect(userId);
       await attach(far, second);
-      await expect.poll(() => told, patience).toBeGreaterThan(0);
+      await expect.poll(() => told).toBeGreaterThan(0);
       await east.chat.stop(phone.caller, generationId);
       await second.done(generationId);
       expect(second.texts.get(generationId)).toBe(await finalText());
@@ -217,7 +214,7 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
         for (let passed = 0; passed < ms; passed += 2_000) {
           const from = phone.texts.get(generationId)?.length ?? 0;
           clock.advance(2_000);
-          await expect.poll(() => phone.texts.get(generationId)?.length ?? 0, patience).toBeGreaterThan(from + 40);
+          await expect.poll(() => phone.texts.get(generationId)?.length ?? 0).toBeGreaterThan(from + 40);
         }
       };
       let reader = far.connect(userId);

@@ -8,7 +8,7 @@ import { chromiumPath, findFlaws, keepPicture } from '../testing/browser.ts';
 import { usePageBench } from '../testing/page-bench.ts';
 import { newEmail, password, signIn } from '../testing/person.ts';
 
-describe.skipIf(chromiumPath === undefined)('avatars on the page', { timeout: 60_000 }, () => {
+describe.skipIf(chromiumPath === undefined)('avatars on the page', () => {
   const bench = usePageBench();
 
   async function newPerson(): Promise<{ email: string; userId: string; client: TsumugiClient }> {

@@ -21,7 +21,7 @@ export function usePageBench(options: Parameters<typeof startTestServer>[0] = {}
   };
   beforeAll(async () => {
     [server, browser] = await Promise.all([startTestServer(options), launchChromium()]);
-  }, 90_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await server?.close();
