@@ -6,12 +6,15 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { uuidv7 } from '../../db/uuid.ts';
 import type { ChatRequest, StreamEnd, StreamHandle, StreamListener } from '../llm/model.ts';
+import { CommitGate } from './testing/commit-gate.ts';
 import { type Bench, startBench, TestEngine } from './testing/engine.ts';
 
 let bench: Bench;
 let owner: postgres.Sql;
 /** Every request to the model as it ended, and whether it had said something. */
 const requests: Promise<{ reason: StreamEnd['finishReason']; spoke: boolean }>[] = [];
+/** Takes all that it may: it is being written until the commit decides. */
+const LONG = '[[fault huge:300]]';
 
 beforeAll(async () => {
   bench = await startBench({ tokensPerSecond: 100 });
@@ -48,15 +51,13 @@ function notingModel(): Bench['model'] {
   });
 }
 
-/** Fails at the commit and not before, and leaves a model that is asked too early time to speak. */
-const refuseCommits = () =>
-  owner.unsafe(`
-    create function chat.refuse_commit() returns trigger language plpgsql as
-      $$ begin perform pg_sleep(0.1); raise exception 'refused at the commit'; end $$;
-    create constraint trigger refuse_commit after insert on chat.generations deferrable initially deferred
-      for each row execute function chat.refuse_commit()`);
-const acceptCommits = () =>
-  owner.unsafe('drop trigger refuse_commit on chat.generations; drop function chat.refuse_commit()');
+/** Pieces of answers that nobody knows of yet, or ever will. */
+const unknownPieces = async () =>
+  Number(
+    (
+      await owner`select count(*) as n from live.log_pieces where generation_id not in (select id::text from chat.generations)`
+    )[0]?.['n'],
+  );
 
 async function tryInVain(billingMode: 'metered' | 'free') {
   requests.length = 0;
@@ -65,10 +66,15 @@ async function tryInVain(billingMode: 'metered' | 'free') {
   const avatarId = await bench.newAvatar(userId);
   const reader = engine.connect(userId);
   const { conversationId } = await engine.chat.open(reader.caller, { avatarId, kind: 'conversation' });
-  const body = { conversationId, clientMessageId: uuidv7(), text: 'Are you there?' };
-  await refuseCommits();
-  await expect(engine.turns.send(reader.caller, body)).rejects.toThrow('refused at the commit');
-  await acceptCommits();
+  const body = { conversationId, clientMessageId: uuidv7(), text: `${LONG} Are you there?` };
+  {
+    const before = await unknownPieces();
+    await using gate = await CommitGate.close(bench.test.ownerUrl, 'refused at the commit');
+    const refused = expect(engine.turns.send(reader.caller, body)).rejects.toThrow('refused at the commit');
+    if (billingMode === 'free') await expect.poll(unknownPieces).toBeGreaterThan(before);
+    await gate.open();
+    await refused;
+  }
   expect(engine.hub.runningCount).toBe(0);
   expect(reader.pushes.filter(({ type }) => type === 'chat.delta')).toEqual([]);
   // What it has said stands in the log of an answer that there is not, and goes with it.
@@ -109,18 +115,18 @@ it('shows what was said ahead of the commit from its first word, behind the comm
   const witness = engine.connect(userId);
   const { conversationId } = await engine.chat.open(reader.caller, { avatarId, kind: 'conversation' });
   await engine.chat.attach(witness.caller, { conversationId });
-  await owner.unsafe(`
-    create function chat.delay_commit() returns trigger language plpgsql as $$ begin perform pg_sleep(0.15); return null; end $$;
-    create constraint trigger delay_commit after insert on chat.generations deferrable initially deferred
-      for each row execute function chat.delay_commit()`);
+  const before = await unknownPieces();
+  await using gate = await CommitGate.close(bench.test.ownerUrl);
   let pushedBefore = -1;
-  const { generationId } = await engine.turns
-    .send(reader.caller, { conversationId, clientMessageId: uuidv7(), text: 'Take your time.' })
+  const sent = engine.turns
+    .send(reader.caller, { conversationId, clientMessageId: uuidv7(), text: `${LONG} Take your time.` })
     .finally(() => {
       pushedBefore = reader.pushes.length + witness.pushes.filter(({ type }) => type === 'chat.delta').length;
     });
+  await expect.poll(unknownPieces).toBeGreaterThan(before + 2);
+  await gate.open();
+  const { generationId } = await sent;
   expect(pushedBefore).toBe(0);
-  await owner.unsafe('drop trigger delay_commit on chat.generations; drop function chat.delay_commit()');
   for (const one of [reader, witness]) {
     const first = await one.next('chat.delta', (body) => body.generationId === generationId);
     expect(first.offset).toBe(0);

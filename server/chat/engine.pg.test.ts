@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { uuidv7 } from '../../db/uuid.ts';
-import { type Bench, startBench, TestEngine } from './testing/engine.ts';
+import { type Bench, LONG_ANSWER, longAnswer, startBench, TestEngine } from './testing/engine.ts';
 import type { Reader } from './testing/reader.ts';
 
 let bench: Bench;
@@ -12,7 +12,7 @@ let conversationId: string;
 
 beforeAll(async () => {
   bench = await startBench();
-  engine = new TestEngine(bench, 'engine-test');
+  engine = new TestEngine(bench, 'engine-test', { maxOutputTokens: LONG_ANSWER });
 });
 afterAll(() => bench.close());
 beforeEach(async () => {
@@ -88,8 +88,9 @@ describe('a turn', () => {
   });
 
   it('refuses a second answer while one is being written, and says which', async () => {
-    const { generationId } = await send('First.');
+    const { generationId } = await send(`${longAnswer} First.`);
     await expect(send('Second.')).rejects.toMatchObject({ code: 'chat.generation_running', details: { generationId } });
+    await engine.chat.stop(reader.caller, generationId);
     await reader.done(generationId);
     expect((await ask('Third.')).done.finishReason).toBe('stop');
   });
@@ -103,7 +104,7 @@ describe('a turn', () => {
         await engine.turns.send(reader.caller, {
           conversationId: id,
           clientMessageId: 'x',
-          text: '[[fault huge:3000]] A long story, please.',
+          text: `${longAnswer} A long story, please.`,
         }),
       );
     }
@@ -119,7 +120,7 @@ describe('a turn', () => {
         return engine.chat.open(reader.caller, { avatarId: other, kind: 'conversation' });
       }),
     );
-    const text = '[[fault huge:3000]] A long story, please.';
+    const text = `${longAnswer} A long story, please.`;
     const sent = await Promise.allSettled(
       places.map(({ conversationId: id }) =>
         engine.turns.send(reader.caller, { conversationId: id, clientMessageId: 'x', text }),
@@ -211,7 +212,7 @@ describe('failures of the model', () => {
 describe('stop', () => {
   it('keeps the partial text, settles what was used, and is idempotent from any device', async () => {
     const second = engine.connect(userId);
-    const { generationId } = await send('[[fault huge:3000]] Tell me a very long story.');
+    const { generationId } = await send(`${longAnswer} Tell me a very long story.`);
     await reader.next('chat.delta', (body) => body.generationId === generationId);
     const outcomes = await Promise.all([
       engine.chat.stop(second.caller, generationId),

@@ -4,13 +4,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { uuidv7 } from '../../db/uuid.ts';
 import { OpenAiChatModel } from '../llm/client.ts';
 import type { ChatRequest, StreamHandle, StreamListener } from '../llm/model.ts';
+import { CommitGate } from './testing/commit-gate.ts';
 import { type Bench, startBench, TestEngine } from './testing/engine.ts';
 import type { Reader } from './testing/reader.ts';
 
 const GRANT = 100_000;
 const MAX_OUTPUT = 300;
-/** In front of a question: the answer takes all that it may, so that it runs while the test does what it has to. */
-const LONG = `[[fault huge:${MAX_OUTPUT}]]`;
 const MEMORY = 300;
 let bench: Bench;
 let owner: postgres.Sql;
@@ -18,8 +17,11 @@ let engine: TestEngine;
 let userId: string;
 let reader: Reader;
 let conversationId: string;
-/** What the model was asked; what was held and how many generations were written at that moment. */
-const asked: { request: ChatRequest; held: Promise<number>; written: Promise<number> }[] = [];
+/** What the model was asked; what was held and how many generations were written at that moment; and its end. */
+type Asked = { request: ChatRequest; held: Promise<number>; written: Promise<number>; ended: Promise<void> };
+const asked: Asked[] = [];
+/** All but the first words of an answer come when this has been resolved. */
+let goOn = Promise.withResolvers<void>();
 
 beforeAll(async () => {
   bench = await startBench({ tokensPerSecond: 1_000 });
@@ -33,6 +35,7 @@ afterAll(async () => {
 });
 /** A conversation that was talked in, so that nothing of it has to be read. */
 beforeEach(async () => {
+  goOn.resolve();
   userId = await bench.newUser();
   const avatarId = await bench.newAvatar(userId);
   reader = engine.connect(userId);
@@ -41,10 +44,37 @@ beforeEach(async () => {
   asked.length = 0;
 });
 
+/** It is asked when what was held has been looked up, so that no answer can end before that. */
 function notingModel(real: Bench['model']): Bench['model'] {
   const stream = (request: ChatRequest, listener: StreamListener): StreamHandle => {
-    asked.push({ request, held: heldTokens(), written: generations() });
-    return real.stream(request, listener);
+    const [held, written, { promise: ended, resolve }] = [heldTokens(), generations(), Promise.withResolvers<void>()];
+    asked.push({ request, held, written, ended });
+    const rest = goOn.promise;
+    let begun = false;
+    const told: StreamListener = {
+      onText(text) {
+        if (begun) void rest.then(() => listener.onText(text));
+        else listener.onText(text);
+        begun = true;
+      },
+      onEnd: (end) =>
+        void rest.then(() => {
+          resolve();
+          listener.onEnd(end);
+        }),
+    };
+    let isAborted = false;
+    let handle: StreamHandle | undefined;
+    void Promise.all([held, written]).then(() => {
+      handle = real.stream(request, told);
+      if (isAborted) handle.abort();
+    });
+    return {
+      abort() {
+        isAborted = true;
+        handle?.abort();
+      },
+    };
   };
   return new Proxy(real, {
     get: (model, name) => {
@@ -84,23 +114,26 @@ const leaveTokens = async (left: number) => {
   await bench.db.asUser(userId, (tx) => bench.billing.hold(tx, wish));
   return maxOutputTokens;
 };
-async function whileCommits<T>(then: 'wait' | 'fail', work: () => Promise<T>): Promise<T> {
-  const rest = then === 'wait' ? 'return null' : `raise exception 'refused at the commit'`;
-  await owner.unsafe(`
-    create function chat.at_commit() returns trigger language plpgsql as $$ begin perform pg_sleep(0.15); ${rest}; end $$;
-    create constraint trigger at_commit after insert on chat.generations deferrable initially deferred
-      for each row execute function chat.at_commit()`);
-  try {
-    return await work();
-  } finally {
-    await owner.unsafe('drop trigger at_commit on chat.generations; drop function chat.at_commit()');
-  }
+/** The turn is committed, or refused, when the model was asked and `seen` has come. */
+async function whileCommits<T>(
+  work: () => Promise<T>,
+  {
+    seen = (one: Asked): Promise<unknown> => one.written,
+    refusal,
+  }: { seen?: (one: Asked) => Promise<unknown>; refusal?: string } = {},
+): Promise<T> {
+  await using gate = await CommitGate.close(bench.test.ownerUrl, refusal);
+  const working = work();
+  await expect.poll(() => asked.length).toBeGreaterThan(0);
+  for (const one of asked.slice(0, 1)) await seen(one);
+  await gate.open();
+  return await working;
 }
 
 describe('a warm turn', () => {
   it('is held for before the model is asked, which is asked while the turn is being committed', async () => {
     const balance = Number((await account())?.balance);
-    const { generationId } = await whileCommits('wait', () => send());
+    const { generationId } = await whileCommits(() => send());
     expect(await asked[0]?.written).toBe(1);
     const exact = (await promptTokens(generationId)) + MAX_OUTPUT;
     const held = Number(await asked[0]?.held);
@@ -155,13 +188,13 @@ describe('a warm turn', () => {
 });
 
 it('asks the model for one of many messages that come at once', async () => {
-  const outcomes = await Promise.allSettled(
-    Array.from({ length: 8 }, (_, at) => send({ text: `${LONG} Message ${at}` })),
-  );
+  goOn = Promise.withResolvers();
+  const outcomes = await Promise.allSettled(Array.from({ length: 8 }, (_, at) => send({ text: `Message ${at}` })));
   const begun = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value.generationId] : []));
   expect(begun).toHaveLength(1);
   // What is asked for a turn that another one overtakes is paid for by nobody.
   expect(asked).toHaveLength(1);
+  goOn.resolve();
   await reader.done(begun[0] ?? '');
   await nothingHeld();
 });
@@ -193,7 +226,8 @@ describe('what was held ahead is given back', () => {
   it('when the commit fails; nothing was shown, and the message can be sent again', async () => {
     const body = { clientMessageId: 'again' };
     const before = reader.pushes.length;
-    await whileCommits('fail', () => expect(send(body)).rejects.toThrow('refused at the commit'));
+    const refusal = 'refused at the commit';
+    await whileCommits(() => expect(send(body)).rejects.toThrow(refusal), { refusal });
     await nothingHeld();
     expect(reader.pushes.slice(before).filter(({ type }) => type === 'chat.delta')).toEqual([]);
     const { generationId } = await send(body);
@@ -215,7 +249,7 @@ describe('what was held ahead is given back', () => {
     const broken = new TestEngine({ ...bench, model: notingModel(model) }, 'broken');
     const device = broken.connect(userId);
     tellWhatIsKnown(broken);
-    const { generationId } = await whileCommits('wait', () => send({}, broken, device));
+    const { generationId } = await whileCommits(() => send({}, broken, device), { seen: ({ ended }) => ended });
     expect(await asked[0]?.written).toBe(1);
     expect((await device.done(generationId)).finishReason).toBe('error');
     await nothingHeld();
@@ -236,9 +270,13 @@ describe('what was held ahead is given back', () => {
 });
 
 it('settles an answer that was held for ahead, though its gateway is gone', async () => {
-  const dying = new TestEngine(bench, 'dying', { maxOutputTokens: MAX_OUTPUT, memoryTokens: MEMORY });
+  goOn = Promise.withResolvers();
+  const noting = { ...bench, model: notingModel(bench.model) };
+  const dying = new TestEngine(noting, 'dying', { maxOutputTokens: MAX_OUTPUT, memoryTokens: MEMORY });
   tellWhatIsKnown(dying);
-  const { generationId } = await send({ text: `${LONG} Tell me much.` }, dying, dying.connect(userId));
+  const witness = dying.connect(userId);
+  const { generationId } = await send({ text: 'Tell me much.' }, dying, witness);
+  await witness.next('chat.delta', (body) => body.generationId === generationId);
   const held = (await account())?.held ?? 0;
   expect(held).toBeGreaterThan((await promptTokens(generationId)) + MAX_OUTPUT);
   await dying.endLease();
@@ -250,6 +288,8 @@ it('settles an answer that was held for ahead, though its gateway is gone', asyn
   const spent = before - ((await account())?.balance ?? 0);
   expect(spent).toBeGreaterThanOrEqual(await promptTokens(generationId));
   expect(spent).toBeLessThanOrEqual(held);
+  goOn.resolve();
+  await dying.hub.idle();
 });
 
 it('never spends more than there is, though two gateways think that there is plenty', async () => {

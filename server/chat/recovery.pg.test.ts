@@ -3,7 +3,7 @@ import postgres from 'postgres';
 import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { uuidv7 } from '../../db/uuid.ts';
 import { type Clock, systemClock } from '../clock.ts';
-import { type Bench, startBench, TestEngine } from './testing/engine.ts';
+import { type Bench, LONG_ANSWER, longAnswer, startBench, TestEngine } from './testing/engine.ts';
 
 let setBackMs = 0;
 /** Looks around every few milliseconds, for a lease that lives a second. */
@@ -27,12 +27,12 @@ afterAll(() => bench.close());
 /** An answer of a gateway that everybody will hold for dead. */
 beforeEach(async () => {
   setBackMs = 0;
-  dead = new TestEngine(bench, `dead-${uuidv7()}`);
+  dead = new TestEngine(bench, `dead-${uuidv7()}`, { maxOutputTokens: LONG_ANSWER });
   userId = await bench.newUser();
   const asker = dead.connect(userId);
   const avatarId = await bench.newAvatar(userId);
   ({ conversationId } = await dead.chat.open(asker.caller, { avatarId, kind: 'conversation' }));
-  const text = '[[fault huge:3000]] Tell me of the sea.';
+  const text = `${longAnswer} Tell me of the sea.`;
   ({ generationId } = await dead.turns.send(asker.caller, { conversationId, clientMessageId: uuidv7(), text }));
   await asker.next('chat.delta', (body) => body.seq >= 2);
   return async () => {

@@ -162,7 +162,7 @@ describe('a generation outlives its reader', () => {
 
 describe('what a dead gateway leaves', () => {
   it('is closed with the text that was shown, settled once, and its late writes are refused', async () => {
-    const dead = new TestEngine(bench, `dead-${uuidv7()}`);
+    const dead = new TestEngine(bench, `dead-${uuidv7()}`, { maxOutputTokens: LONG });
     const witness = dead.connect(userId);
     const started = await dead.turns.send(witness.caller, {
       conversationId,

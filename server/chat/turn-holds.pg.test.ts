@@ -28,10 +28,23 @@ beforeEach(async () => {
   ({ conversationId } = await engine.chat.open(reader.caller, { avatarId, kind: 'conversation' }));
 });
 
+/** It is asked when what was held has been looked up, so that no answer can end before that. */
 function notingModel(): Bench['model'] {
   const stream = (request: ChatRequest, listener: StreamListener): StreamHandle => {
-    asked.push({ request, held: heldTokens() });
-    return bench.model.stream(request, listener);
+    const held = heldTokens();
+    asked.push({ request, held });
+    let isAborted = false;
+    let handle: StreamHandle | undefined;
+    void held.then(() => {
+      handle = bench.model.stream(request, listener);
+      if (isAborted) handle.abort();
+    });
+    return {
+      abort() {
+        isAborted = true;
+        handle?.abort();
+      },
+    };
   };
   return new Proxy(bench.model, {
     get: (model, name) => {

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { beginTurn, beginTurnAlone, isOvertaken, type NewTurn } from '../../db/chat/turns.ts';
 import { uuidv7 } from '../../db/uuid.ts';
-import { type Bench, startBench, TestEngine } from './testing/engine.ts';
+import { type Bench, LONG_ANSWER, longAnswer, startBench, TestEngine } from './testing/engine.ts';
 
 let bench: Bench;
 let engine: TestEngine;
 
 beforeAll(async () => {
   bench = await startBench({ tokensPerSecond: 200 });
-  engine = new TestEngine(bench, 'races-test');
+  engine = new TestEngine(bench, 'races-test', { maxOutputTokens: LONG_ANSWER });
 });
 afterAll(() => bench.close());
 
@@ -22,7 +22,7 @@ it('lets one of many messages that come at once begin, and tells the others why 
       engine.turns.send(devices[at % 2 === 0 ? 0 : 1].caller, {
         conversationId,
         clientMessageId: uuidv7(),
-        text: `Message ${at}`,
+        text: `${longAnswer} Message ${at}`,
       }),
     ),
   );
@@ -30,6 +30,7 @@ it('lets one of many messages that come at once begin, and tells the others why 
   const refused = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
   expect(begun).toHaveLength(1);
   expect(refused.map((reason) => reason.code)).toEqual(Array.from({ length: 7 }, () => 'chat.generation_running'));
+  await engine.chat.stop(devices[0].caller, begun[0]?.generationId ?? '');
   await devices[1].done(begun[0]?.generationId ?? '');
 });
 

@@ -4,7 +4,7 @@ import { findConversation } from '../../db/chat/conversations.ts';
 import { branchUp } from '../../db/chat/messages.ts';
 import { type ConversationView, findViews, type ViewWish } from '../../db/chat/views.ts';
 import { uuidv7 } from '../../db/uuid.ts';
-import { type Bench, startBench, TestEngine } from './testing/engine.ts';
+import { type Bench, LONG_ANSWER, longAnswer, startBench, TestEngine } from './testing/engine.ts';
 import type { Reader } from './testing/reader.ts';
 
 type Talk = { userId: string; conversationId: string; reader: Reader; messageIds: string[] };
@@ -16,7 +16,7 @@ let ken: Talk;
 
 beforeAll(async () => {
   bench = await startBench({ tokensPerSecond: 1_000 });
-  engine = new TestEngine(bench, 'views-test');
+  engine = new TestEngine(bench, 'views-test', { maxOutputTokens: LONG_ANSWER });
   [hana, ken] = await Promise.all([talk('One', 'Two', 'Three'), talk('Only')]);
 });
 afterAll(() => bench.close());
@@ -53,7 +53,7 @@ it('gives each what he would get alone, in the order of asking', async () => {
   const { generationId } = await engine.turns.edit(hana.reader.caller, {
     messageId: hana.messageIds[2] ?? '',
     clientMessageId: uuidv7(),
-    text: '[[fault huge:3000]] Three, said otherwise: "quoted", \u0001 and 紡ぎ🧵',
+    text: `${longAnswer} Three, said otherwise: "quoted", \u0001 and 紡ぎ🧵`,
     expectedRevision: (await readAlone(wishOf(hana)))?.conversation.revision ?? -1,
   });
   const wishes = [wishOf(ken), wishOf(hana), wishOf(hana, 2), wishOf(ken, 1)];

@@ -152,10 +152,13 @@ export class TestEngine {
 
 export type Bench = Awaited<ReturnType<typeof startBench>>;
 
+/** Tokens of an answer that runs for as long as a test wants it to: `maxOutputTokens` of its engine, and `longAnswer` in the question. */
+export const LONG_ANSWER = 6_000;
+/** In front of a question. */
+export const longAnswer = `[[fault huge:${LONG_ANSWER}]]`;
+
 /** What engines of one test file share. */
-export async function startBench(
-  options: { tokensPerSecond?: number; live?: 'postgres' | 'redis'; modelPatienceMs?: number } = {},
-) {
+export async function startBench(options: { tokensPerSecond?: number; live?: 'postgres' | 'redis' } = {}) {
   const test = await createTestDatabase();
   const redis = options.live === 'redis' ? await startRedis() : undefined;
   const live: LiveStore = redis === undefined ? new PostgresLiveStore(test.url) : new RedisLiveStore(redis.url);
@@ -165,8 +168,8 @@ export async function startBench(
     baseUrl: persona.baseUrl,
     apiKey: persona.apiKey,
     defaultModel: 'tsumugi-persona',
-    idleTimeoutMs: options.modelPatienceMs ?? 1_000,
-    firstTokenTimeoutMs: options.modelPatienceMs ?? 2_000,
+    idleTimeoutMs: 60_000,
+    firstTokenTimeoutMs: 60_000,
     maxRetries: 1,
     maxRetryWaitMs: 200,
   });

@@ -76,8 +76,12 @@ export function failoverContract(live: 'postgres' | 'redis'): void {
 
       const again = heir.connect(userId);
       await heir.recovery.closeLeftovers();
-      again.texts.set(generationId, shown);
-      await heir.chat.attach(again.caller, { conversationId, after: { generationId, seq: piece.seq, epoch: 1 } });
+      const after = { generationId, seq: piece.seq, epoch: 1 };
+      const { resumed, generation } = await heir.chat.attach(again.caller, { conversationId, after });
+      // Of another epoch now: whoever comes back gets the whole text, as far as it has come.
+      expect(resumed).toBe(false);
+      expect((generation?.text ?? shown).startsWith(shown)).toBe(true);
+      again.texts.set(generationId, generation?.text ?? shown);
       expect((await again.done(generationId)).finishReason).toBe('stop');
       const { messages } = await heir.chat.history(again.caller, { conversationId });
       const stored = messages.at(-1)?.text ?? '';

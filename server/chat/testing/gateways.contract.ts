@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { uuidv7 } from '../../../db/uuid.ts';
 import type { Push } from '../../../protocol/down.ts';
 import { ManualClock } from '../../clock.ts';
-import { type Bench, startBench, TestEngine } from './engine.ts';
+import { type Bench, LONG_ANSWER, longAnswer, startBench, TestEngine } from './engine.ts';
 import type { Reader } from './reader.ts';
 
 export function gatewaysContract(live: 'postgres' | 'redis'): void {
@@ -17,8 +17,8 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
 
   beforeAll(async () => {
     bench = await startBench({ tokensPerSecond: 150, live });
-    east = new TestEngine(bench, 'east');
-    west = new TestEngine(bench, 'west');
+    east = new TestEngine(bench, 'east', { maxOutputTokens: LONG_ANSWER });
+    west = new TestEngine(bench, 'west', { maxOutputTokens: LONG_ANSWER });
     await Promise.all([east.engine.start(), west.engine.start()]);
   });
   afterAll(async () => {
@@ -56,10 +56,12 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
     });
 
     it('stream an answer to readers of the other one, byte for byte', async () => {
-      const { generationId } = await send('Tell me about the tide.');
+      const { generationId } = await send(`${longAnswer} Tell me about the tide.`);
       await phone.next('chat.delta');
       const { generation } = await attach(west, desk);
       expect(generation?.generationId).toBe(generationId);
+      await desk.next('chat.delta');
+      await east.chat.stop(phone.caller, generationId);
       await desk.done(generationId);
       await phone.done(generationId);
       expect(desk.texts.get(generationId)).toBe(phone.texts.get(generationId));
@@ -77,12 +79,14 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
     });
 
     it('give several readers there the same, from different places', async () => {
-      const { generationId } = await send('Tell me about the fog.');
+      const { generationId } = await send(`${longAnswer} Tell me about the fog.`);
       const readers = [desk, west.connect(userId), west.connect(userId)];
       for (const reader of readers) {
         await phone.next('chat.delta', (body) => body.generationId === generationId);
         await attach(west, reader);
       }
+      await readers.at(-1)?.next('chat.delta');
+      await east.chat.stop(phone.caller, generationId);
       for (const reader of readers) await reader.done(generationId);
       const text = await finalText();
       expect(readers.map((reader) => reader.texts.get(generationId))).toEqual([text, text, text]);
@@ -126,7 +130,7 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
     });
 
     it('stop an answer from the other gateway, once', async () => {
-      const { generationId } = await send('[[fault huge:3000]] A long story.');
+      const { generationId } = await send(`${longAnswer} A long story.`);
       await phone.next('chat.delta', (body) => body.generationId === generationId);
       expect(await west.chat.stop(desk.caller, generationId)).toEqual({ stopped: true });
       expect((await desk.done(generationId)).finishReason).toBe('stopped');
@@ -134,7 +138,7 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
     });
 
     it('stop an answer from both at once: one does, the others are told that it has ended', async () => {
-      const { generationId } = await send('[[fault huge:3000]] A long story.');
+      const { generationId } = await send(`${longAnswer} A long story.`);
       await phone.next('chat.delta', (body) => body.generationId === generationId);
       const stops = await Promise.all([
         west.chat.stop(desk.caller, generationId),
@@ -173,7 +177,7 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       const far = new TestEngine(bench, `far-${uuidv7()}`, {}, clock);
       await far.engine.start();
       const first = far.connect(userId);
-      const { generationId } = await send('[[fault huge:3000]] A story for two.');
+      const { generationId } = await send(`${longAnswer} A story for two.`);
       const length = () => phone.texts.get(generationId)?.length ?? 0;
       await expect.poll(length).toBeGreaterThan(0);
       await attach(far, first);
@@ -205,7 +209,7 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
       const clock = new ManualClock();
       const far = new TestEngine(bench, `far-${uuidv7()}`, {}, clock);
       await far.engine.start();
-      const { generationId } = await send('[[fault huge:3000]] A story with a pause.');
+      const { generationId } = await send(`${longAnswer} A story with a pause.`);
       const asked: string[] = [];
       const leave = await bench.live.subscribe(`gateway:${east.engine.owner}`, (message) => {
         if (message.includes(generationId)) asked.push((JSON.parse(message) as { call: { kind: string } }).call.kind);
@@ -233,7 +237,7 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
     });
 
     it('answer `busy` for a stop while nobody writes the answer, since it is just being taken over', async () => {
-      const { generationId } = await send('[[fault huge:3000]] A story that changes hands.');
+      const { generationId } = await send(`${longAnswer} A story that changes hands.`);
       await phone.next('chat.delta', (body) => body.generationId === generationId);
       const written = east.hub.find(generationId);
       if (written === undefined) throw new Error('It does not run.');
@@ -244,9 +248,9 @@ export function gatewaysContract(live: 'postgres' | 'redis'): void {
     });
 
     it('answer `busy` for a stop when the gateway that writes is gone', async () => {
-      const dead = new TestEngine(bench, `dead-${uuidv7()}`);
+      const dead = new TestEngine(bench, `dead-${uuidv7()}`, { maxOutputTokens: LONG_ANSWER });
       const asker = dead.connect(userId);
-      const { generationId } = await send('[[fault huge:3000]] Hello?', dead, asker);
+      const { generationId } = await send(`${longAnswer} Hello?`, dead, asker);
       await expect(west.chat.stop(desk.caller, generationId)).rejects.toMatchObject({ code: 'busy' });
       // Deleting stops first, so that nothing is half deleted.
       await expect(west.chat.delete(desk.caller, conversationId)).rejects.toMatchObject({ code: 'busy' });

@@ -23,7 +23,7 @@ export function takeoverContract(kind: 'postgres' | 'redis'): void {
   let conversationId: string;
 
   beforeAll(async () => {
-    bench = await startBench({ tokensPerSecond: 100, live: kind, modelPatienceMs: 60_000 });
+    bench = await startBench({ tokensPerSecond: 100, live: kind });
     heir = new TestEngine(bench, 'heir', { failover: 'continue' });
     await heir.engine.start();
   });
