@@ -36,6 +36,10 @@ export type NewPayment = Pick<
   requestDigest: Buffer | null;
   invoiceId: string | null;
   subscriptionId: string | null;
+  /** That an invoice of a subscription is for. */
+  period?: { start: Date; end: Date } | null;
+  /** It pays for a greater plan within a period. */
+  isChange?: boolean;
 };
 
 type Raw = Omit<PaymentRow, 'units' | 'amount' | 'syncIssued' | 'syncApplied'> & {
@@ -63,9 +67,10 @@ const toRow = (raw: Raw): PaymentRow => ({
 export async function insertPayment(tx: Tx, row: NewPayment): Promise<boolean> {
   const made = await tx.sql`
     insert into billing.payments (id, user_id, provider, mode, product_type, product_id, quantity, units, amount, currency,
-      request_key, request_digest, invoice_id, subscription_id)
+      request_key, request_digest, invoice_id, subscription_id, period_start, period_end, is_change)
     values (${row.id}, ${row.userId}, ${row.provider}, ${row.mode}, ${row.productType}, ${row.productId}, ${row.quantity},
-      ${row.units}, ${row.amount}, ${row.currency}, ${row.requestKey}, ${row.requestDigest}, ${row.invoiceId}, ${row.subscriptionId})
+      ${row.units}, ${row.amount}, ${row.currency}, ${row.requestKey}, ${row.requestDigest}, ${row.invoiceId}, ${row.subscriptionId},
+      ${row.period?.start.toISOString() ?? null}, ${row.period?.end.toISOString() ?? null}, ${row.isChange ?? false})
     on conflict do nothing`;
   return made.count === 1;
 }

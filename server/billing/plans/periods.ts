@@ -113,13 +113,14 @@ export class PlanPeriods {
     const due = paid === undefined ? row.periodStart > row.anchor : paid.settled;
     if (!due || row.grantTokens === 0) return [];
     const granted = await sumGrants(tx, row);
-    const tokens = row.grantTokens - granted;
+    const tokens = row.grantTokens - granted.tokens;
     if (tokens <= 0) return [];
     const { ledger } = this.#parts;
     const account = await ledger.accountOf(tx, row.userId);
     // The account's pseudonym and no user; with what is granted in all, so that what a greater plan adds has a key of its own.
     const source = row.subscriptionId === null ? 'free' : row.subscriptionId;
-    const idempotencyKey = `plan:${account}:${source}:${row.periodStart.getTime()}:${row.grantTokens}`;
+    const again = granted.taken === 0 ? '' : `:${granted.taken}`;
+    const idempotencyKey = `plan:${account}:${source}:${row.periodStart.getTime()}:${row.grantTokens}${again}`;
     const { userId, planCode, subscriptionId, periodStart, periodEnd } = row;
     await insertGrant(tx, { idempotencyKey, userId, planCode, subscriptionId, periodStart, periodEnd, tokens });
     const fromAccount = ledger.platformAccountFor(account);
@@ -130,21 +131,22 @@ export class PlanPeriods {
 }
 
 type Home = { anchor: Date; timeZone: string };
-type Paid = { id: string; planCode: string; anchor: Date; periodEnd: Date; settled: boolean };
+type Paid = { id: string; planCode: string; anchor: Date; periodStart: Date; periodEnd: Date; settled: boolean };
 
 /** A subscription that gives its plan now. One whose payment failed does so while the provider still tries. */
 function effective(found: SubscriptionRow | undefined, now: Date): Paid | undefined {
-  if (found === undefined || found.planCode === null || found.anchor === null || found.periodEnd === null)
-    return undefined;
-  const { id, planCode, anchor, periodEnd, status } = found;
+  if (found === undefined) return undefined;
+  const { id, planCode, anchor, periodStart, periodEnd, status } = found;
+  if (planCode === null || anchor === null || periodStart === null || periodEnd === null) return undefined;
   if (status !== 'trialing' && status !== 'active' && status !== 'past_due') return undefined;
   const ends = periodEnd.getTime() + (found.cancelAtPeriodEnd ? 0 : GRACE_MS);
   if (now.getTime() >= ends) return undefined;
-  return { id, planCode, anchor, periodEnd, settled: status !== 'past_due' };
+  return { id, planCode, anchor, periodStart, periodEnd, settled: status !== 'past_due' };
 }
 
-/** The instant whose month counts: never beyond what the provider has said. */
-const within = ({ periodEnd }: Paid, now: Date): Date => (now < periodEnd ? now : new Date(periodEnd.getTime() - 1));
+/** The instant whose month counts: within what the provider has said, whose clock may be ahead of ours. */
+const within = ({ periodStart, periodEnd }: Paid, now: Date): Date =>
+  new Date(Math.max(periodStart.getTime(), Math.min(now.getTime(), periodEnd.getTime() - 1)));
 
 /** The period behind that of `row`, if that one is over and the next one may begin. */
 async function nextPeriod(

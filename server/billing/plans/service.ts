@@ -1,7 +1,7 @@
 /** Plans as people see them: what is offered, the own one, what happens at the cap; and what other domains ask of them. */
 import { listPlans, type PlanRow } from '../../../db/billing/plans/plans.ts';
 import { findOrganizationStanding } from '../../../db/billing/plans/standing.ts';
-import { findLive } from '../../../db/billing/plans/subscriptions.ts';
+import { findLive, type SubscriptionRow } from '../../../db/billing/plans/subscriptions.ts';
 import {
   type AtCap,
   findUserPlan,
@@ -164,7 +164,7 @@ export class PlanService {
     ]);
     if (row === undefined) throw new Error('A person has no plan although he was given one a moment ago.');
     const plan = await getPlan(tx, row.planCode);
-    const nextCode = live?.cancelAtPeriodEnd === true ? FREE : live?.nextPlanCode;
+    const nextCode = live?.cancelAtPeriodEnd === true ? FREE : coming(live);
     const next = nextCode ? await getPlan(tx, nextCode) : undefined;
     const organization = spending?.organizationId
       ? await findOrganizationStanding(tx, spending.organizationId)
@@ -202,6 +202,10 @@ export class PlanService {
     };
   }
 }
+
+/** Not one whose money went back: the provider is about to be told. */
+const coming = (live: SubscriptionRow | undefined): string | null | undefined =>
+  live?.nextPlanCode === live?.withheldPlanCode ? null : live?.nextPlanCode;
 
 const nameOf = ({ nameEn: en, nameJa: ja }: PlanRow) => ({ en, ja });
 

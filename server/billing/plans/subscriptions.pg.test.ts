@@ -58,6 +58,17 @@ describe('what the provider tells', () => {
     expect(await plans.tokens(userId)).toBe(2 * PRO);
   });
 
+  test('a provider whose clock is ahead of ours grants one month, not the one before as well', async () => {
+    const userId = await newPerson();
+    await apply(userId, factsOf(march), '2026-03-09T23:59:58.000Z');
+    expect(await settle(userId, '2026-03-10T00:00:01.000Z')).toMatchObject({
+      planCode: 'pro',
+      periodStart: new Date(march.start),
+      periodEnd: new Date(march.end),
+    });
+    expect(await plans.tokens(userId)).toBe(PRO);
+  });
+
   test('looks may be applied in any order and as often as one likes: the latest one stays', async () => {
     const base = factsOf(march);
     const history: SubscriptionFacts[] = [

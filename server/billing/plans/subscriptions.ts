@@ -2,13 +2,15 @@
  * Paid plans: what the provider says of them, applied in any order and as often as one likes, and what a person may ask for. A
  * greater plan begins at once, a smaller one and the end when the paid period is over. Money is the provider's: nothing here charges.
  */
-import { findPlan } from '../../../db/billing/plans/plans.ts';
+import { findPlan, type PlanRow } from '../../../db/billing/plans/plans.ts';
 import {
   findByProvider,
   findLive,
   insertSubscription,
   listQuiet,
   listToEnd,
+  listToLower,
+  listToPause,
   type SubscriptionRow,
   touchSubscription,
   updateSubscription,
@@ -18,7 +20,7 @@ import type { Database, Tx } from '../../../db/client.ts';
 import { uuidv7 } from '../../../db/uuid.ts';
 import { AppError } from '../../errors.ts';
 import { reachProvider } from '../purchases/provider-failure.ts';
-import type { SubscriptionFacts, SubscriptionGateway } from '../purchases/subscription-gateway.ts';
+import type { PlanChange, SubscriptionFacts, SubscriptionGateway } from '../purchases/subscription-gateway.ts';
 import type { PlanLedger, PlanLog } from './needs.ts';
 import { getPlan, type PlanPeriods, type SettledPlan } from './periods.ts';
 import { comparePlans, FREE } from './rank.ts';
@@ -94,15 +96,10 @@ export class Subscriptions {
     if (planCode === FREE)
       return this.#ask(live, () => provider().gateway.setCancelAtPeriodEnd(live.providerSubscriptionId, true));
     if (planCode === live.planCode && live.nextPlanCode === null && !live.cancelAtPeriodEnd) return;
+    // A plan whose money went back is still what the provider counts from: the difference would be nothing.
+    if (live.withheldPlanCode !== null) await this.#ask(live, () => this.#lower(live));
     const smaller = comparePlans(target, current) <= 0 && target.interval === current.interval;
-    const { code: id, priceMinor: amountMinor, currency, interval, nameEn: en, nameJa: ja } = target;
-    const price = { amountMinor, currency, interval, units: 1, name: { en, ja } };
-    const to = {
-      product: { type: PLAN, id },
-      price,
-      requestKey: uuidv7(),
-      when: smaller ? ('period_end' as const) : ('now' as const),
-    };
+    const to = changeTo(target, smaller ? 'period_end' : 'now');
     return this.#ask(live, () => provider().gateway.change(live.providerSubscriptionId, to));
   }
 
@@ -124,14 +121,21 @@ export class Subscriptions {
     if (facts !== undefined) await this.applyProviderState(row.userId, facts, seenAt);
   }
 
-  /** The job: what should have ended is ended, what should have been renewed is asked after. */
+  /** The job: what should have ended is ended, what is not paid is not charged, what should have been renewed is asked after. */
   async lookAfter(): Promise<void> {
     const { provider, db, log } = this.#parts;
     if (provider === undefined) return;
-    const [toEnd, quiet] = await db.asService((tx) =>
-      Promise.all([listToEnd(tx, provider.name, AT_ONCE), listQuiet(tx, provider.name, QUIET_S, AT_ONCE)]),
-    );
+    const { name, gateway } = provider;
+    const { toEnd, toPause, toLower, quiet } = await db.asService(async (tx) => ({
+      toEnd: await listToEnd(tx, name, AT_ONCE),
+      toPause: await listToPause(tx, name, AT_ONCE),
+      toLower: await listToLower(tx, name, AT_ONCE),
+      quiet: await listQuiet(tx, name, QUIET_S, AT_ONCE),
+    }));
     for (const row of toEnd) await this.#end(row);
+    for (const row of toPause)
+      await this.#settleAt(row, () => gateway.setCancelAtPeriodEnd(row.providerSubscriptionId, true));
+    for (const row of toLower) await this.#settleAt(row, () => this.#lower(row));
     for (const row of quiet) {
       // Noted before: one that the provider does not know any more must not be in the way of the others.
       await db.asService((tx) => touchSubscription(tx, row.id));
@@ -147,15 +151,28 @@ export class Subscriptions {
   }
 
   async #end(row: SubscriptionRow): Promise<void> {
-    const { provider, db, log } = this.#parts;
+    const { provider } = this.#parts;
     if (provider === undefined || provider.name !== row.provider) return;
+    await this.#settleAt(row, () => provider.gateway.cancelNow(row.providerSubscriptionId));
+  }
+
+  /** Tells the provider what stands here already. Never fails: the job tries again. */
+  async #settleAt(row: SubscriptionRow, work: () => Promise<void>): Promise<void> {
+    const { db, log } = this.#parts;
     try {
-      await provider.gateway.cancelNow(row.providerSubscriptionId);
       await db.asService((tx) => touchSubscription(tx, row.id));
+      await work();
       await this.refresh(row);
     } catch (error) {
-      log.warn({ error, subscription: row.id }, 'a subscription could not be ended; it is tried again');
+      log.warn({ error, subscription: row.id }, 'the provider could not be told of a subscription; it is tried again');
     }
+  }
+
+  /** From the plan whose money went back to the one that goes on. */
+  async #lower({ planCode, providerSubscriptionId }: SubscriptionRow): Promise<void> {
+    const lesser = planCode === null ? undefined : await this.#parts.db.asService((tx) => findPlan(tx, planCode));
+    if (lesser === undefined) return;
+    await this.#parts.provider?.gateway.change(providerSubscriptionId, changeTo(lesser, 'now_unpaid'));
   }
 
   async #ask(live: SubscriptionRow, work: () => Promise<void>): Promise<void> {
@@ -181,6 +198,12 @@ export class Subscriptions {
   }
 }
 
+function changeTo(plan: PlanRow, when: PlanChange['when']): PlanChange {
+  const { code: id, priceMinor: amountMinor, currency, interval, nameEn: en, nameJa: ja } = plan;
+  const price = { amountMinor, currency, interval, units: 1, name: { en, ja } };
+  return { product: { type: PLAN, id }, price, requestKey: uuidv7(), when };
+}
+
 /** What the provider's state makes of a row. Pure but for looking plans up. */
 async function advance(
   tx: Tx,
@@ -195,9 +218,13 @@ async function advance(
   const next = nextProduct === null ? undefined : await findPlan(tx, nextProduct.id);
   const [periodStart, periodEnd] = [new Date(facts.periodStartMs), new Date(facts.periodEndMs)];
   const isPaid = facts.status === 'active' || facts.status === 'trialing';
-  const isNext = known.periodStart === null || periodStart > known.periodStart;
-  // What is paid is never cut, whoever changed it at the provider; what is not paid yet does not begin, not even with its period.
-  const atOnce = current === undefined || (comparePlans(plan, current) > 0 ? isPaid : isNext);
+  const isLater = known.periodStart !== null && periodStart > known.periodStart;
+  const isNext = known.periodStart === null || isLater;
+  const withheldPlanCode = isLater || plan.code !== known.withheldPlanCode ? null : plan.code;
+  // What is paid is never cut, whoever changed it at the provider; what is not paid yet, or not any more, does not begin.
+  const begins =
+    current !== undefined && comparePlans(plan, current) > 0 ? isPaid && withheldPlanCode === null : isNext;
+  const atOnce = current === undefined || begins;
   const planCode = atOnce ? plan.code : current.code;
   const follows = next?.code ?? plan.code;
   const ended = facts.status === 'canceled' || facts.endedAtMs !== null;
@@ -205,6 +232,7 @@ async function advance(
     ...known,
     planCode,
     nextPlanCode: follows === planCode ? null : follows,
+    withheldPlanCode,
     status: ended ? 'canceled' : facts.status,
     anchor: await anchorOf(tx, facts),
     periodStart,

@@ -113,7 +113,7 @@ function fakeProvider(asked: string[], facts: Map<string, SubscriptionFacts>): P
     async change(id, { product, when }) {
       asked.push(`change ${product.id} ${when}`);
       const next = product.id === facts.get(id)?.product?.id ? null : product;
-      change(id, when === 'now' ? { product, nextProduct: null } : { nextProduct: next });
+      change(id, when !== 'period_end' ? { product, nextProduct: null } : { nextProduct: next });
       change(id, { cancelAtPeriodEnd: false });
     },
     async setCancelAtPeriodEnd(id, cancel) {

@@ -54,6 +54,9 @@ export type InvoiceFacts = {
   amountMinor: number;
   currency: string;
   product: { type: string; id: string } | null;
+  period: { start: Date; end: Date } | null;
+  /** For a greater plan within a period that is paid already. */
+  isChange: boolean;
 };
 
 /** Every method may fail with `ProviderError`; what makes something is idempotent by our ids. */

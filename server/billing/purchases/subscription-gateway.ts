@@ -5,7 +5,12 @@ import type { Price } from './product.ts';
 export type SubscriptionStatus = 'incomplete' | 'trialing' | 'active' | 'past_due' | 'unpaid' | 'paused' | 'canceled';
 
 export type SoldProduct = { type: string; id: string };
-export type PlanChange = { product: SoldProduct; price: Price; when: 'now' | 'period_end'; requestKey: string };
+export type PlanChange = {
+  product: SoldProduct;
+  price: Price;
+  when: 'now' | 'now_unpaid' | 'period_end';
+  requestKey: string;
+};
 
 /** The state of a subscription at the provider, as it was looked at. */
 export type SubscriptionFacts = {
@@ -32,7 +37,8 @@ export interface SubscriptionGateway {
   /** Undefined when the provider has no such subscription. */
   read(subscriptionId: string): Promise<SubscriptionFacts | undefined>;
   /**
-   * Another plan: `now` charges the rest of the period with the difference, `period_end` charges nothing before the next period.
+   * Another plan: `now` charges the rest of the period with the difference, `now_unpaid` charges and gives back nothing for it,
+   * `period_end` charges nothing before the next period.
    * Changing back to what the period is for takes a change at its end back. Takes a cancellation back as well.
    */
   change(subscriptionId: string, to: PlanChange): Promise<void>;

@@ -85,7 +85,7 @@ export class PaymentSync {
     const invoice = await gateway.readInvoice(invoiceId);
     if (invoice === undefined) return;
     if (invoice.paid && invoice.amountMinor > 0) {
-      const { product, customerId, subscriptionId, amountMinor: amount, currency } = invoice;
+      const { product, customerId, subscriptionId, amountMinor: amount, currency, period, isChange } = invoice;
       const { provider } = gateway;
       const userId = await this.#find((tx) => findUserOfCustomer(tx, provider, customerId));
       if (userId === undefined || product === null || products.find(product.type) === undefined) {
@@ -93,7 +93,7 @@ export class PaymentSync {
         return;
       }
       const about = { userId, provider, productType: product.type, productId: product.id, quantity: 1, units: 1 };
-      const ids = { invoiceId, subscriptionId, requestKey: null, requestDigest: null };
+      const ids = { invoiceId, subscriptionId, requestKey: null, requestDigest: null, period, isChange };
       await db.asService((tx) =>
         insertPayment(tx, { id: uuidv7(), mode: 'invoice', ...about, amount, currency, ...ids }),
       );

@@ -107,6 +107,8 @@ export class StripeGateway implements MoneyGateway {
       amountMinor: invoice.amount_paid,
       currency: invoice.currency,
       product: invoicedProduct(invoice, subscription),
+      period: invoicedPeriod(invoice),
+      isChange: invoice.billing_reason === 'subscription_update',
     };
   }
 
@@ -247,6 +249,15 @@ function invoicedProduct(invoice: Stripe.Invoice, subscription: Stripe.Subscript
     ofCurrent ? subscription.metadata : then,
     ofCurrent ? item.current_period_start : Math.max(...ends) - 1,
   ).product;
+}
+
+/** That its lines are for; of a change, what is left of the period. */
+function invoicedPeriod({ lines }: Stripe.Invoice): { start: Date; end: Date } | null {
+  const [start, end] = [
+    Math.min(...lines.data.map(({ period }) => period.start)),
+    Math.max(...lines.data.map(({ period }) => period.end)),
+  ];
+  return end > start ? { start: new Date(start * 1000), end: new Date(end * 1000) } : null;
 }
 
 export function idOf(object: string | { id: string }): string {

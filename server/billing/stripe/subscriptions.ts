@@ -54,7 +54,7 @@ export class StripeSubscriptions implements SubscriptionGateway {
     const price_data = { currency, unit_amount, product: productId, recurring: { interval } };
     const { current_period_start: startS, current_period_end: endS } = item;
     const { product: current } = plansOf(found.metadata, startS);
-    const metadata = planMetadata(when === 'now' ? product : (current ?? product), product, endS);
+    const metadata = planMetadata(when === 'period_end' ? (current ?? product) : product, product, endS);
     await ask(
       this.#stripe.subscriptions.update(
         subscriptionId,
