@@ -1,7 +1,7 @@
 /** Frames of the domain chat: conversations, the message tree and generations. */
 import Type, { type Static } from 'typebox';
 import { defineDown, defineUp } from './define.ts';
-import { ErrorCodeName, Hash, Locale, Nullable, PageLimit, Timestamp, Uuid } from './primitives.ts';
+import { ErrorCodeName, Hash, Locale, MAX_BRANCHES, Nullable, PageLimit, Timestamp, Uuid } from './primitives.ts';
 
 export const Kind = Type.Union([Type.Literal('conversation'), Type.Literal('diary'), Type.Literal('character')]);
 export const MessageText = Type.String({ minLength: 1, maxLength: 20_000, description: 'Not only white space.' });
@@ -49,7 +49,9 @@ export const Message = Type.Object({
   generationId: Nullable(Uuid),
   finishReason: Nullable(FinishReason),
   usage: Nullable(Usage),
-  siblings: Type.Array(Uuid, { description: 'All branches at this place in order of creation, this one included.' }),
+  siblings: Type.Array(Uuid, {
+    description: `All branches at this place in order of creation, this one included; at most ${MAX_BRANCHES}.`,
+  }),
   createdAt: Timestamp,
 });
 export type Message = Static<typeof Message>;
@@ -115,7 +117,7 @@ export const deleteConversation = defineUp('chat.delete_conversation', {
 });
 
 export const send = defineUp('chat.send', {
-  says: 'Adds a message of the user and starts the answer. Sending the same `clientMessageId` again gives the same answer.',
+  says: `Adds a message of the user and starts the answer. Sending the same \`clientMessageId\` again gives the same answer. At most ${MAX_BRANCHES} below one \`parentId\`.`,
   body: Type.Object({
     conversationId: Uuid,
     clientMessageId: ClientMessageId,
@@ -128,6 +130,7 @@ export const send = defineUp('chat.send', {
     'chat.message_not_found',
     'chat.generation_running',
     'chat.too_many_generations',
+    'chat.too_many_branches',
     'chat.client_message_conflict',
     'chat.wrong_role',
     'chat.prompt_too_long',
@@ -180,7 +183,7 @@ export const stop = defineUp('chat.stop', {
 });
 
 export const regenerate = defineUp('chat.regenerate', {
-  says: 'Writes another answer beside `messageId` (an answer, or the user’s message to answer again).',
+  says: `Writes another answer beside \`messageId\` (an answer, or the user’s message to answer again); at most ${MAX_BRANCHES} answers to one message.`,
   body: Type.Object({
     messageId: Uuid,
     expectedRevision: Type.Optional(Revision),
@@ -191,6 +194,7 @@ export const regenerate = defineUp('chat.regenerate', {
     'chat.message_not_found',
     'chat.generation_running',
     'chat.too_many_generations',
+    'chat.too_many_branches',
     'chat.revision_conflict',
     'chat.client_message_conflict',
     'chat.prompt_too_long',
@@ -203,7 +207,7 @@ export const regenerate = defineUp('chat.regenerate', {
 });
 
 export const edit = defineUp('chat.edit', {
-  says: 'Adds a changed copy beside a message of the user and answers it; the old branch stays.',
+  says: `Adds a changed copy beside a message of the user and answers it; the old branch stays. At most ${MAX_BRANCHES} beside each other.`,
   body: Type.Object({
     messageId: Uuid,
     text: MessageText,
@@ -216,6 +220,7 @@ export const edit = defineUp('chat.edit', {
     'chat.wrong_role',
     'chat.generation_running',
     'chat.too_many_generations',
+    'chat.too_many_branches',
     'chat.revision_conflict',
     'chat.client_message_conflict',
     'chat.prompt_too_long',

@@ -239,6 +239,13 @@ export const errorCodes = {
     says: 'This account has as many answers running as it may.',
     saysJa: '同時に生成できる回答の上限に達しました。',
   },
+  'chat.too_many_branches': {
+    retry: 'never',
+    log: 'info',
+    status: 409,
+    says: 'There are as many branches beside each other here as there may be (200); go on from one of them.',
+    saysJa: 'ここでの別案は上限（200件）に達しました。いずれかの続きから会話してください。',
+  },
   'chat.revision_conflict': {
     retry: 'never',
     log: 'info',

@@ -21,6 +21,11 @@ export const PageLimit = (max: number) =>
  * than what a client that does not read may cost.
  */
 export const PAGE_CHARACTERS = 32 * 1024;
+/**
+ * Branches below one message, and first messages of one conversation. A message carries the ids of those at its place: 8 KB at most.
+ * Enforced by `chat.begin_turn`.
+ */
+export const MAX_BRANCHES = 200;
 export const Nullable = <T extends Type.TSchema>(schema: T, options: { description?: string } = {}) =>
   Type.Union([schema, Type.Null()], options);
 /** A documented error code; see `error-code.ts`. */

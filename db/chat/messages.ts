@@ -3,28 +3,38 @@ import { PAGE_CHARACTERS } from '../../protocol/primitives.ts';
 import type { Tx } from '../client.ts';
 import type { MessageRow, TurnRow } from './rows.ts';
 
-/** Of `chat.messages m`, as a `MessageRow`. */
-export const MESSAGE_COLUMNS = `m.id, m.conversation_id as "conversationId", m.parent_id as "parentId", m.role, m.text, m.token_count as "tokenCount",
+/** Of the message `m`, apart from its branches. */
+const OWN_COLUMNS = `m.id, m.conversation_id as "conversationId", m.parent_id as "parentId", m.role, m.text, m.token_count as "tokenCount",
   m.client_message_id as "clientMessageId", m.generation_id as "generationId", m.finish_reason as "finishReason",
-  m.tokens_in as "tokensIn", m.tokens_out as "tokensOut", (extract(epoch from m.created_at) * 1000)::float8 as "createdAtMs",
-  array(select s.id from chat.messages s where s.conversation_id = m.conversation_id and s.parent_id is not distinct from m.parent_id
-    order by s.created_at, s.id) as siblings`;
+  m.tokens_in as "tokensIn", m.tokens_out as "tokensOut", (extract(epoch from m.created_at) * 1000)::float8 as "createdAtMs"`;
 
 /**
- * Up to `limit` messages from `fromId` towards the root, oldest first; fewer where they are long, as `chat.read_views` does
- * it. `fromId` itself is contained.
+ * The branches at the place of `m`, as `there.siblings`. By equality, since IS NOT DISTINCT FROM would read the whole conversation.
+ * OFFSET keeps it from being looked up for each mention.
+ */
+const BESIDES = `cross join lateral (select case when m.parent_id is null
+  then array(select s.id from chat.messages s where s.conversation_id = m.conversation_id and s.parent_id is null
+    order by s.created_at, s.id)
+  else array(select s.id from chat.messages s where s.conversation_id = m.conversation_id and s.parent_id = m.parent_id
+    order by s.created_at, s.id) end offset 0) as there (siblings)`;
+
+/**
+ * Up to `limit` messages from `fromId` towards the root, oldest first; fewer where they are long or have many branches, as
+ * `chat.read_views` does it. `fromId` itself is contained.
  */
 export async function branchUp(tx: Tx, conversationId: string, fromId: string, limit: number): Promise<MessageRow[]> {
+  const besides = tx.sql.unsafe(BESIDES);
   const rows = await tx.sql<MessageRow[]>`
     with recursive branch as (
-      select id, parent_id, 1 as depth, length(text) as characters from chat.messages
-      where conversation_id = ${conversationId} and id = ${fromId}
+      select m.id, m.parent_id, there.siblings, 1 as depth, length(m.text) + 36 * (cardinality(there.siblings) - 1) as characters
+      from chat.messages m ${besides} where m.conversation_id = ${conversationId} and m.id = ${fromId}
       union all
-      select m.id, m.parent_id, b.depth + 1, b.characters + length(m.text) from branch b
-      join chat.messages m on m.conversation_id = ${conversationId} and m.id = b.parent_id
+      select m.id, m.parent_id, there.siblings, b.depth + 1,
+        b.characters + length(m.text) + 36 * (cardinality(there.siblings) - 1)
+      from branch b join chat.messages m on m.conversation_id = ${conversationId} and m.id = b.parent_id ${besides}
       where b.depth < ${limit} and b.characters < ${PAGE_CHARACTERS}
     )
-    select ${tx.sql.unsafe(MESSAGE_COLUMNS)} from branch b join chat.messages m on m.id = b.id order by b.depth desc`;
+    select ${tx.sql.unsafe(OWN_COLUMNS)}, b.siblings from branch b join chat.messages m on m.id = b.id order by b.depth desc`;
   return [...rows];
 }
 
@@ -58,9 +68,23 @@ export async function recentTurns(
 /** A message that the caller may see, in a conversation that is not deleted. */
 export async function findMessage(tx: Tx, messageId: string): Promise<MessageRow | undefined> {
   const rows = await tx.sql<MessageRow[]>`
-    select ${tx.sql.unsafe(MESSAGE_COLUMNS)} from chat.messages m
-    join chat.conversations c on c.id = m.conversation_id and c.deleted_at is null where m.id = ${messageId}`;
+    select ${tx.sql.unsafe(OWN_COLUMNS)}, there.siblings from chat.messages m
+    join chat.conversations c on c.id = m.conversation_id and c.deleted_at is null ${tx.sql.unsafe(BESIDES)} where m.id = ${messageId}`;
   return rows[0];
+}
+
+/** How many branches stand below a message, or how many first ones there are; `most` where there are more. */
+export async function countBranches(
+  tx: Tx,
+  conversationId: string,
+  parentId: string | null,
+  most: number,
+): Promise<number> {
+  const below = parentId === null ? tx.sql`parent_id is null` : tx.sql`parent_id = ${parentId}`;
+  const rows = await tx.sql<{ count: number }[]>`
+    select count(*)::integer as count from (
+      select from chat.messages where conversation_id = ${conversationId} and ${below} limit ${most}) as branches`;
+  return rows[0]?.count ?? 0;
 }
 
 /** Whether a message stands in this conversation, and in which role. */

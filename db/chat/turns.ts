@@ -27,7 +27,10 @@ export type NewTurn = {
 /** `siblings`: the branches at the place of a new message, in order of creation. */
 export type BegunTurn = { revision: number; siblings: string[] };
 
-/** @throws an error for which `isOvertaken` is true when somebody else was quicker. */
+/**
+ * @throws an error for which `isOvertaken` is true when somebody else was quicker, or `isFull` when one more branch is one too many
+ *   at the place of the message, or of the answer to one that stands already.
+ */
 export async function beginTurn(tx: Tx, turn: NewTurn): Promise<BegunTurn> {
   return toBegun(
     await tx.sql<Row[]>`select new_revision as revision, siblings from chat.begin_turn(${argumentsOf(tx.sql, turn)})`,
@@ -56,6 +59,7 @@ function argumentsOf(sql: postgres.ISql, { question, generation, ...turn }: NewT
 }
 
 const OVERTAKEN = 'TU001';
+const FULL = 'TU002';
 const UNIQUE_VIOLATION = '23505';
 /** The same command was faster, or another answer. */
 const races: ReadonlySet<unknown> = new Set([
@@ -69,6 +73,11 @@ export function isOvertaken(error: unknown): boolean {
   if (typeof error !== 'object' || error === null || !('code' in error)) return false;
   if (error.code === OVERTAKEN) return true;
   return error.code === UNIQUE_VIOLATION && 'constraint_name' in error && races.has(error.constraint_name);
+}
+
+/** True when there are as many branches as there may be. */
+export function isFull(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === FULL;
 }
 
 /** True when PostgreSQL itself has refused: nothing of the transaction counts. Of every other failure nobody knows. */

@@ -3,13 +3,13 @@ import { PAGE_CHARACTERS } from '../../protocol/primitives.ts';
 import type { Statement } from '../client.ts';
 import type { ConversationRow, MessageRow } from './rows.ts';
 
-/** `limit`: messages at most; fewer where they are long. */
+/** `limit`: messages at most; fewer where they are long or have many branches. */
 export type ViewWish = { userId: string; conversationId: string; limit: number };
 /** `messages`: the end of the selected branch, oldest first. */
 export type ConversationView = { conversation: ConversationRow; messages: MessageRow[] };
 
 /**
- * See `chat.read_views` in migration 0038. Outside of any transaction.
+ * See `chat.read_views` in migrations 0038 and 0043. Outside of any transaction.
  * @returns in the order of the wishes; undefined where the user has no such conversation, or not any more.
  */
 export async function findViews(

@@ -2,6 +2,7 @@
 import { type EarlierStart, findByRequest, findBySentMessage } from '../../db/chat/generations.ts';
 import type { ConversationRow } from '../../db/chat/rows.ts';
 import type { Tx } from '../../db/client.ts';
+import { MAX_BRANCHES } from '../../protocol/primitives.ts';
 import type { UpReply } from '../../protocol/up.ts';
 import { AppError } from '../errors.ts';
 import type { TurnContext } from './turn-contexts.ts';
@@ -15,6 +16,8 @@ export type Intent = {
   textTokens: number | undefined;
   /** Undefined: below the head. */
   parentId: string | null | undefined;
+  /** The field of the command that says where; errors name it. */
+  placeField: 'messageId' | 'parentId';
   /** Set when an existing message of the user is answered again. */
   answerTo: string | undefined;
   clientMessageId: string | undefined;
@@ -63,6 +66,10 @@ export function checkText(text: string): string {
 export function checkClientMessageId(id: string | undefined): void {
   if (id !== undefined && (id.includes('\0') || !id.isWellFormed()))
     throw AppError.invalid('clientMessageId', 'well-formed Unicode without U+0000');
+}
+
+export function tooManyBranches({ placeField }: Intent): AppError {
+  return new AppError('chat.too_many_branches', { field: placeField, limit: MAX_BRANCHES });
 }
 
 export function titleOf(text: string): string {

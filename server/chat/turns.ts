@@ -8,9 +8,10 @@
 import * as conversations from '../../db/chat/conversations.ts';
 import * as messages from '../../db/chat/messages.ts';
 import type { MessageRow, TurnRow } from '../../db/chat/rows.ts';
-import { isOvertaken } from '../../db/chat/turns.ts';
+import { isFull, isOvertaken } from '../../db/chat/turns.ts';
 import type { Database } from '../../db/client.ts';
 import { uuidv7 } from '../../db/uuid.ts';
+import { MAX_BRANCHES } from '../../protocol/primitives.ts';
 import type { UpBody } from '../../protocol/up.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
@@ -26,7 +27,7 @@ import type { Billing, ChatLog, MemoryAccess, PartnerAvatar, Partners, TokenMete
 import { assemblePrompt, promptBound, toRequest } from './prompt.ts';
 import { RunningPlace, RunningPlaces } from './running-places.ts';
 import type { TurnContext, TurnContexts } from './turn-contexts.ts';
-import { checkClientMessageId, checkText, fits, type Intent, type Started } from './turn-intent.ts';
+import { checkClientMessageId, checkText, fits, type Intent, type Started, tooManyBranches } from './turn-intent.ts';
 import type { Gathered, TurnMaterials } from './turn-materials.ts';
 import { readPlace, type TurnPlace } from './turn-place.ts';
 import { TurnStore } from './turn-store.ts';
@@ -91,6 +92,7 @@ export class Turns {
       text,
       textTokens: undefined,
       parentId,
+      placeField: 'parentId',
       answerTo: undefined,
       clientMessageId,
       clientRequestId: undefined,
@@ -107,6 +109,7 @@ export class Turns {
       text,
       textTokens: undefined,
       parentId: original.parentId,
+      placeField: 'messageId',
       answerTo: undefined,
       clientMessageId: body.clientMessageId,
       clientRequestId: undefined,
@@ -123,6 +126,7 @@ export class Turns {
       text: question.text,
       textTokens: question.tokenCount,
       parentId: question.parentId,
+      placeField: 'messageId',
       answerTo,
       clientMessageId: undefined,
       clientRequestId: body.clientMessageId,
@@ -148,7 +152,7 @@ export class Turns {
     const context = contexts.find(conversationId, caller.userId);
     // Who has no place left is answered from the database: the command may have been carried out before.
     const usable = context !== undefined && fits(context, intent) && !this.#places.isFull(caller.userId);
-    const known = usable ? { ...context, running: null } : undefined;
+    const known = usable ? { ...context, running: null, branches: undefined } : undefined;
     // The workers find out what belongs to the turn while the database is read.
     const begin = async () => {
       const materials = await this.#gather(caller, conversationId, intent, known);
@@ -198,8 +202,10 @@ export class Turns {
         try {
           return await this.#write(caller, at, intent, { ...materials, ahead: isFirst ? ahead : undefined });
         } catch (error) {
-          if (!isOvertaken(error)) throw error;
+          const isRefused = isFull(error);
+          if (!isRefused && !isOvertaken(error)) throw error;
           contexts.forget(conversationId);
+          if (isRefused) throw tooManyBranches(intent);
           if (tries === MAX_TRIES) throw new AppError('busy', { retryAfterMs: BUSY_RETRY_MS });
           // The next try is another answer, whose prompt may be longer: what it may cost is held with it.
           await ahead?.giveBack();
@@ -369,10 +375,12 @@ export class Turns {
 }
 
 /** @throws AppError for what may not be done in the conversation as it stands. */
-function checkTurn({ revision, running }: TurnContext & { running: string | null }, intent: Intent): void {
+function checkTurn({ revision, running, branches }: TurnPlace, intent: Intent): void {
   if (intent.expectedRevision !== undefined && intent.expectedRevision !== revision)
     throw new AppError('chat.revision_conflict', { revision });
   if (running !== null) throw new AppError('chat.generation_running', { generationId: running });
+  // The turn itself counts once more: this only spares what is not needed for a refusal.
+  if (branches !== undefined && branches >= MAX_BRANCHES) throw tooManyBranches(intent);
 }
 
 /** What is known of a turn before the database is asked. */

@@ -4,7 +4,9 @@ import { findConversation } from '../../db/chat/conversations.ts';
 import { branchUp } from '../../db/chat/messages.ts';
 import { type ConversationView, findViews, type ViewWish } from '../../db/chat/views.ts';
 import { uuidv7 } from '../../db/uuid.ts';
+import { PAGE_CHARACTERS } from '../../protocol/primitives.ts';
 import { type Bench, LONG_ANSWER, longAnswer, startBench, TestEngine } from './testing/engine.ts';
+import { fillBranches } from './testing/fill-branches.ts';
 import type { Reader } from './testing/reader.ts';
 
 type Talk = { userId: string; conversationId: string; reader: Reader; messageIds: string[] };
@@ -85,6 +87,20 @@ it('ends a page with the message that makes it long, and goes on behind it', asy
     before = page.nextBefore;
   } while (before !== null);
   expect(paged).toEqual(long.messageIds);
+});
+
+it('ends a page where its messages have many branches, and goes on behind it', async () => {
+  const forked = await talk('a', 'b', 'c', 'd', 'e', 'f');
+  const all = (await readAlone(wishOf(forked)))?.messages ?? [];
+  for (const { id, role } of all) if (role === 'ai') await fillBranches(bench, id);
+  const [view] = await read(wishOf(forked));
+  // Five answers of two hundred branches and the questions between them.
+  expect(view?.messages.map(({ siblings }) => siblings.length)).toEqual([200, 1, 200, 1, 200, 1, 200, 1, 200]);
+  expect(JSON.stringify(view).length).toBeLessThan(2 * PAGE_CHARACTERS);
+  expect(view).toEqual(await readAlone(wishOf(forked)));
+  const { conversationId, reader } = forked;
+  const rest = await engine.chat.history(reader.caller, { conversationId, before: view?.messages[0]?.id ?? '' });
+  expect(rest).toMatchObject({ messages: [{}, {}, {}].map((_, i) => ({ messageId: all[i]?.id })), nextBefore: null });
 });
 
 it('gives nobody what is somebody else’s, deleted or unknown, whoever stands beside him', async () => {

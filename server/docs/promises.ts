@@ -2,8 +2,9 @@
  * `/docs/promises`: what a client may rely on, what it must do for it, and the numbers. Told by hand; every number comes from the
  * limits that the server really has.
  */
+
 import { closeCodes } from '../../protocol/close-code.ts';
-import { PAGE_CHARACTERS } from '../../protocol/primitives.ts';
+import { MAX_BRANCHES, PAGE_CHARACTERS } from '../../protocol/primitives.ts';
 import { docsFrame } from './frame.ts';
 import { type Html, html } from './html.ts';
 import { closeSection } from './page.ts';
@@ -139,7 +140,8 @@ function slowReaders(facts: PromiseFacts): Html {
 <p>A client that stops reading costs the server at most about ${bytes(facts.softBufferBytes)}, and the other clients nothing; the text it misses exists once, in the answer itself. There are no holes on any rung.</p>
 <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">The client</th><th scope="col">From</th><th scope="col">What it gets</th></tr></thead><tbody>
 ${rungs.map(([who, from, gets]) => html`<tr><th scope="row">${who}</th><td>${from}</td><td>${gets}</td></tr>`)}</tbody></table></div>
-<p>A page of messages (<code>chat.attach</code>, <code>chat.history</code>, <code>chat.select</code>) has fewer than <code>limit</code> where they are long: it ends with the one that brings it to ${count(PAGE_CHARACTERS)} characters. So has a page of avatars (<code>companion.list_avatars</code>) or of the versions of a prompt (<code>companion.list_prompts</code>). <code>nextBefore</code> says whether there is more.</p>
+<p>A page of messages (<code>chat.attach</code>, <code>chat.history</code>, <code>chat.select</code>) has fewer than <code>limit</code> where they are long: it ends with the one that brings it to ${count(PAGE_CHARACTERS)} characters; each further branch beside a message (<code>siblings</code>) counts as 36. So has a page of avatars (<code>companion.list_avatars</code>) or of the versions of a prompt (<code>companion.list_prompts</code>). <code>nextBefore</code> says whether there is more.</p>
+<p>At most ${MAX_BRANCHES} branches stand beside each other: answers to one message, messages below one answer, first messages of one conversation. One more is refused with <code>chat.too_many_branches</code>, which names the field and the limit; nothing is held or charged for it, and one can go on from each branch that is there.</p>
 <p>Who has just attached always goes on from its place by deltas, however far behind. A client that answers no ping is given up after ${facts.idleTimeoutS} s.</p></section>`;
 }
 

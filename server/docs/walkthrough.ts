@@ -1,5 +1,7 @@
 /** The part of the docs page that is told, not generated: how to write a client in an afternoon. */
+
 import { subprotocols } from '../../protocol/codec.ts';
+import { MAX_BRANCHES } from '../../protocol/primitives.ts';
 import { type Html, html } from './html.ts';
 
 export const walkthroughLinks = [
@@ -86,6 +88,7 @@ function limits(): Html {
 <ul><li>Frames larger than <code>maxFrameBytes</code> of <code>gateway.hello</code> close the socket.</li>
 <li>Read. A client that does not gets merged pieces first, then snapshots, and is closed with <code>4000</code> in the end; nothing is lost by it.</li>
 <li>Answer WebSocket pings (every library does). A page, which cannot see them, asks <a href="#gateway.ping"><code>gateway.ping</code></a> after a silence.</li>
+<li>Do not offer another answer or an edit where a message has ${MAX_BRANCHES} <code>siblings</code>: it would be refused with <code>chat.too_many_branches</code>.</li>
 <li>Back off with full jitter, and wait at least <code>retryAfterMs</code> where it is given.</li></ul>
 <p>In TypeScript all this exists: <code>protocol/client.ts</code> runs in browsers and in Node.</p></section>`;
 }

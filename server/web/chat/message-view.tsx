@@ -3,6 +3,7 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import type { Message } from '../../../protocol/chat.ts';
 import type { Avatar } from '../../../protocol/companion.ts';
+import { MAX_BRANCHES } from '../../../protocol/primitives.ts';
 import { Portrait } from '../avatars/portrait.tsx';
 import { formatNumber, formatTime } from '../i18n/format.ts';
 import { t } from '../i18n/translate.ts';
@@ -20,6 +21,9 @@ type MessageProps = {
   onTrace: (generationId: string) => void;
 };
 
+/** No further branch may stand beside it; the server counts for itself. */
+const isFull = ({ siblings }: Message): boolean => siblings.length >= MAX_BRANCHES;
+
 export function MessageView(props: MessageProps) {
   return props.message.role === 'user' ? <OwnMessage {...props} /> : <Answer {...props} />;
 }
@@ -31,6 +35,7 @@ function OwnMessage({ chat, message }: MessageProps) {
     hasLeft.current = without;
     editing.value = false;
   };
+  const label = isFull(message) ? t('chat.editFull', { count: MAX_BRANCHES }) : t('chat.edit');
   if (editing.value)
     return <EditMessage chat={chat} message={message} onTaken={() => leave(false)} onLeave={() => leave(true)} />;
   return (
@@ -49,9 +54,9 @@ function OwnMessage({ chat, message }: MessageProps) {
             hasLeft.current = false;
           }}
           class="icon-button small"
-          aria-label={t('chat.edit')}
-          title={t('chat.edit')}
-          disabled={chat.busy.value}
+          aria-label={label}
+          title={label}
+          disabled={chat.busy.value || isFull(message)}
           onClick={() => {
             editing.value = true;
           }}
@@ -66,6 +71,7 @@ function OwnMessage({ chat, message }: MessageProps) {
 
 function Answer({ chat, message, avatar, last, onTrace }: MessageProps) {
   const name = avatar?.name ?? t('chat.companion');
+  const label = isFull(message) ? t('chat.againFull', { count: MAX_BRANCHES }) : t('chat.again');
   return (
     <article class="message answer" aria-label={t('chat.messageOf', { name })} data-message-id={message.messageId}>
       <div class="knot-mark">
@@ -82,9 +88,9 @@ function Answer({ chat, message, avatar, last, onTrace }: MessageProps) {
           <button
             type="button"
             class="icon-button small"
-            aria-label={t('chat.again')}
-            title={t('chat.again')}
-            disabled={chat.busy.value}
+            aria-label={label}
+            title={label}
+            disabled={chat.busy.value || isFull(message)}
             onClick={() => void chat.regenerate(message.messageId)}
           >
             <Icon name="again" size={16} />
