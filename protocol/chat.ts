@@ -1,5 +1,6 @@
 /** Frames of the domain chat: conversations, the message tree and generations. */
 import Type, { type Static } from 'typebox';
+import { Shard } from './billing-proofs.ts';
 import { defineDown, defineUp } from './define.ts';
 import { ErrorCodeName, Hash, Locale, MAX_BRANCHES, Nullable, PageLimit, Timestamp, Uuid } from './primitives.ts';
 
@@ -36,7 +37,8 @@ export const Usage = Type.Object({
 export type Usage = Static<typeof Usage>;
 
 /** The entry of the token ledger that a generation was settled with. */
-export const LedgerRef = Type.Object({ seq: Type.Integer({ minimum: 1 }), hash: Hash });
+/** What `billing.proof` is asked with. */
+export const LedgerRef = Type.Object({ shard: Shard, seq: Type.Integer({ minimum: 1 }), hash: Hash });
 export type LedgerRef = Static<typeof LedgerRef>;
 
 export const Message = Type.Object({
@@ -88,12 +90,15 @@ const Started = Type.Object({
 
 export const open = defineUp('chat.open', {
   says: 'Opens a conversation; an empty one with the same partner is used again. This connection then receives its pushes.',
-  body: Type.Object({
-    avatarId: Type.Optional(Uuid),
-    characterId: Type.Optional(Uuid),
-    kind: Kind,
-    lang: Type.Optional(Locale),
-  }),
+  body: Type.Object(
+    {
+      avatarId: Type.Optional(Uuid),
+      characterId: Type.Optional(Uuid),
+      kind: Kind,
+      lang: Type.Optional(Locale),
+    },
+    { examples: [{ avatarId: '0198c0de-0000-7000-8000-000000000004', kind: 'conversation' }] },
+  ),
   reply: Type.Object({ conversationId: Uuid, revision: Revision }),
   errors: ['companion.avatar_not_found', 'chat.kind_unavailable'],
 });
@@ -117,7 +122,7 @@ export const deleteConversation = defineUp('chat.delete_conversation', {
 });
 
 export const send = defineUp('chat.send', {
-  says: `Adds a message of the user and starts the answer. Sending the same \`clientMessageId\` again gives the same answer. At most ${MAX_BRANCHES} below one \`parentId\`.`,
+  says: `Adds a message of the user and starts the answer. Sending the same \`clientMessageId\` again gives the same answer, with the revision of now. At most ${MAX_BRANCHES} below one \`parentId\`.`,
   body: Type.Object({
     conversationId: Uuid,
     clientMessageId: ClientMessageId,
@@ -346,7 +351,9 @@ export const done = defineDown('chat.done', {
     }),
     finishReason: FinishReason,
     usage: Usage,
-    ledger: Nullable(LedgerRef),
+    ledger: Type.Union([LedgerRef, Type.Null()], {
+      description: 'The entry that it was paid by, to ask `billing.proof` for; null when nothing was charged.',
+    }),
     length: Type.Integer({ description: 'UTF-16 units of the whole text, to check against.' }),
     revision: Revision,
     error: Type.Optional(

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ConsistencyProof, EntryProof, InclusionProof } from '../protocol/billing-proofs.ts';
+import type { LedgerRef } from '../protocol/chat.ts';
 import { fromHex, toHex } from '../protocol/ledger-proof/bytes.ts';
 import { verifyConsistency, verifyInclusion } from '../protocol/ledger-proof/merkle.ts';
 import { openCheckpoint, parseVerifierKey, type VerifierKey } from '../protocol/ledger-proof/signed-note.ts';
@@ -20,15 +21,15 @@ beforeAll(async () => {
   server = await startTestServer({ env: { LEDGER_CHECKPOINT_SECONDS: '1' } });
   hana = await Person.signUp(server.url);
   const client = await hana.device({ codec: 'json' });
+  let entry: LedgerRef | null = null;
   for (let turn = 0; turn < 2; turn++) {
     const generation = await (await openConversation(client)).send(`Good morning, ${turn}`);
-    await generation.done;
+    ({ ledger: entry } = await generation.done);
   }
-  const { entries } = await client.request('billing.ledger', { limit: 1 });
-  const [entry] = entries;
-  if (entry === undefined) throw new Error('Nothing was entered.');
+  if (entry === null) throw new Error('Nothing was entered.');
+  const { shard, seq } = entry;
   keys = await Promise.all((await text('/ledger/keys')).trimEnd().split('\n').map(parseVerifierKey));
-  proof = await signed(() => client.request('billing.proof', { shard: entry.shard, seq: entry.seq }));
+  proof = await signed(() => client.request('billing.proof', { shard, seq }));
 });
 afterAll(async () => {
   await hana?.leave();

@@ -121,7 +121,7 @@ describe.each(['tsumugi.v1.json', 'tsumugi.v1.msgpack'] as const)('a client of i
       messageId: expect.any(String),
       finishReason: 'stop',
       usage: { tokensIn: expect.any(Number), tokensOut: expect.any(Number) },
-      ledger: { seq: expect.any(Number), hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      ledger: { shard: expect.any(Number), seq: expect.any(Number), hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
     });
 
     let text = '';

@@ -102,7 +102,7 @@ export class ScriptedChat {
       messageId: id(this.answerNumber + 100),
       finishReason: 'stop',
       usage: { tokensIn: 3, tokensOut: this.pieces.length },
-      ledger: { seq: 1, hash: 'a'.repeat(64) },
+      ledger: { shard: 3, seq: 1, hash: 'a'.repeat(64) },
       length: this.text.length,
       revision: this.revision,
     });

@@ -23,7 +23,7 @@ import { AppError } from '../errors.ts';
 import { type ChainReport, checkChains } from './chain-check.ts';
 import { extend, hold, holdAhead, release, releaseExpired, takeHolds, takeLate } from './holds/holds.ts';
 import { Ledger, type LedgerParts } from './ledger/ledger.ts';
-import { EntryRefused, type PendingRef } from './ledger/movement.ts';
+import { EntryRefused, type LedgerPlace, type PendingRef } from './ledger/movement.ts';
 import { Once } from './requests/once.ts';
 import {
   addonKey,
@@ -196,12 +196,12 @@ export class BillingService {
    * Where an answer that has ended stands in the ledger.
    * @returns undefined when nothing was charged for it, 'pending' while its entry is not in its chain yet.
    */
-  async findPaid(tx: Tx, generationId: string): Promise<{ seq: number; hash: string } | 'pending' | undefined> {
+  async findPaid(tx: Tx, generationId: string): Promise<LedgerPlace | 'pending' | undefined> {
     const keys = [settlementKey(generationId), addonKey(generationId)];
     const [pending, entries] = await Promise.all([findPendingByKeys(tx, keys), findByKeys(tx, keys)]);
     // The granted part, where there is one, is the first of both.
     const [entry] = entries.sort((a, b) => a.idempotencyKey.length - b.idempotencyKey.length);
-    if (entry !== undefined) return { seq: entry.seq, hash: entry.hash };
+    if (entry !== undefined) return { shard: entry.shard, seq: entry.seq, hash: entry.hash };
     return pending.length > 0 ? 'pending' : undefined;
   }
 

@@ -6,6 +6,7 @@ import { findMessage } from '../../db/chat/messages.ts';
 import type { GenerationRow, MessageRow } from '../../db/chat/rows.ts';
 import type { Tx } from '../../db/client.ts';
 import type { LiveStore } from '../../db/live/live-store.ts';
+import type { LedgerRef } from '../../protocol/chat.ts';
 import { type ErrorCode, errorCodes } from '../../protocol/error-code.ts';
 import { factsOf } from './facts.ts';
 import { Generation } from './generation.ts';
@@ -56,7 +57,7 @@ function toDone(
   finishReason: DoneBody['finishReason'],
   message: MessageRow | undefined,
   revision: number,
-  paid: { seq: number; hash: string } | undefined,
+  paid: LedgerRef | undefined,
 ): DoneBody {
   return {
     conversationId: row.conversationId,
@@ -64,7 +65,7 @@ function toDone(
     messageId: message?.id ?? null,
     finishReason,
     usage: { tokensIn: row.tokensIn ?? 0, tokensOut: row.tokensOut ?? 0 },
-    ledger: paid === undefined ? null : { seq: paid.seq, hash: paid.hash },
+    ledger: paid === undefined ? null : paid,
     length: message?.text.length ?? 0,
     revision,
     ...(row.errorCode === null

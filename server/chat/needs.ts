@@ -91,7 +91,7 @@ export type Billing = {
   /** After its commit: resolves when the ledger has the entries. Never inside a transaction. */
   booked(charges: readonly Charge[]): Promise<Settled[]>;
   /** Of an answer that has ended: its entry; 'pending' while the ledger does not have it yet; undefined when it cost nothing. */
-  findPaid(tx: Tx, generationId: string): Promise<{ seq: number; hash: string } | 'pending' | undefined>;
+  findPaid(tx: Tx, generationId: string): Promise<{ shard: number; seq: number; hash: string } | 'pending' | undefined>;
   /** Resolves when nothing that the answer cost waits to be booked any more. */
   whenBooked(generationId: string): Promise<void>;
   balanceIn(tx: Tx, userId: string): Promise<number>;

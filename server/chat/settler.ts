@@ -211,7 +211,7 @@ export class Settler {
         messageId: hasText(closing) ? messageId : null,
         finishReason: closing.finishReason,
         usage: { tokensIn: closing.tokensIn, tokensOut: closing.tokensOut },
-        ledger: entry === undefined ? null : { seq: entry.seq, hash: entry.hash },
+        ledger: entry === undefined ? null : { shard: entry.shard, seq: entry.seq, hash: entry.hash },
         length: generation.text.length,
         revision: outcome.revisions.get(conversationId) ?? 0,
         ...(closing.error === undefined ? {} : { error: closing.error }),

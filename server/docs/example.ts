@@ -5,6 +5,8 @@ import type { TSchema } from 'typebox';
 type Schema = {
   type?: string;
   const?: unknown;
+  /** A body as one sends it, where what is required does not make one. */
+  examples?: unknown[];
   anyOf?: Schema[];
   properties?: Record<string, Schema>;
   required?: string[];
@@ -50,6 +52,10 @@ const byName: Readonly<Record<string, unknown>> = {
   currency: 'jpy',
   amountMinor: 500,
   requestKey: 'buy-0001',
+  planId: 'pro',
+  itemId: 'tokens_100k',
+  purpose: 'generation',
+  shard: 3,
 };
 
 /** @param complete false leaves out what is optional, so that an example of a command stays short. */
@@ -59,6 +65,7 @@ export function exampleOf(schema: TSchema, complete: boolean, name = ''): unknow
 
 function build(schema: Schema, complete: boolean, name: string): unknown {
   if (schema.const !== undefined) return schema.const;
+  if (!complete && schema.examples !== undefined) return schema.examples[0];
   if (schema.anyOf !== undefined) return build(schema.anyOf[0] ?? {}, complete, name);
   if (schema.type === 'object') {
     const names = Object.keys(schema.properties ?? {}).filter((key) => complete || schema.required?.includes(key));

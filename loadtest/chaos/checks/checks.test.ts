@@ -93,7 +93,7 @@ function makeWorld(): World {
   record.done(
     {
       ...{ conversationId: 'c', generationId: 'g', messageId: 'm2', finishReason: 'stop', usage: used, revision: 2 },
-      ledger: { seq: 2, hash: 'hash' },
+      ledger: { shard: 3, seq: 2, hash: 'hash' },
       length: answer.length,
     },
     'phone',

@@ -34,7 +34,7 @@ test('two ends of one answer are a violation, the same end twice is none', () =>
     messageId: 'm',
     finishReason: 'stop' as const,
     usage: { tokensIn: 1, tokensOut: 2 },
-    ledger: { seq: 1, hash: 'a' },
+    ledger: { shard: 3, seq: 1, hash: 'a' },
     length: 3,
     revision: 1,
   };
