@@ -84,6 +84,7 @@ export function sendError(
   const told = toPublicError(error, context.log, { route: facts.route });
   const { status } = policyOf(told.code);
   const headers: Record<string, string | readonly string[]> = { ...facts.headers };
+  if (status === 401) headers['www-authenticate'] = 'Bearer';
   if (told.retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(told.retryAfterMs / 1000));
   sendReply(res, context, { status, headers, body: { error: inLanguage(told, facts.language) } }, facts);
   return status;

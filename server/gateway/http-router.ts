@@ -34,7 +34,8 @@ export class HttpRouter {
     const wanted = method === 'HEAD' ? 'GET' : method;
     const entry = fitting.find((candidate) => candidate.route.method === wanted);
     if (entry === undefined) {
-      const allow = [...new Set(fitting.map((candidate) => candidate.route.method))];
+      const methods = new Set<string>(fitting.map((candidate) => candidate.route.method));
+      const allow = [...methods].flatMap((known) => (known === 'GET' ? ['GET', 'HEAD'] : [known]));
       throw new AppError('protocol.method_not_allowed', { allow });
     }
     return { route: entry.route, checkBody: entry.checkBody, params: readParams(entry.segments, segments) };

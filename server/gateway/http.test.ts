@@ -119,7 +119,7 @@ describe('a request', () => {
       { error: { code: 'protocol.not_found', message: 'このアドレスには何もありません。' } },
     ]);
     const refused = await fetch(`${httpUrl}/a`, { method: 'DELETE' });
-    expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, PUT']);
+    expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD, PUT']);
     expect((await fetch(`${httpUrl}/a`, { method: 'OPTIONS' })).status).toBe(405);
     expect((await fetch(`${httpUrl}/%E0%A4%A`)).status).toBe(404);
     expect((await fetch(`${httpUrl}/named/%00`)).status).toBe(404);
@@ -225,6 +225,7 @@ describe('who asks', () => {
     expect(await status('/mine', 'good', json({}))).toBe(400);
     expect(await status('/mine', 'good', json({ a: '' }))).toBe(200);
     expect(await status('/admin', '')).toBe(401);
+    expect((await fetch(`${httpUrl}/admin`)).headers.get('www-authenticate')).toBe('Bearer');
     expect(await status('/admin', 'good')).toBe(403);
     expect(await status('/admin', 'admin')).toBe(200);
   });
