@@ -64,6 +64,10 @@ export type Route = {
   query?: Readonly<Record<string, { says: string; required?: boolean; schema: TSchema }>>;
   /** Schema of the successful JSON reply, for the docs. */
   reply?: TSchema;
+  /** Content type of a successful reply that is not JSON, for the docs. */
+  media?: string;
+  /** Status beside 200 that `reply` comes with, for the docs. */
+  alsoStatus?: number;
   errors: readonly ErrorCode[];
   /** What the gateway asks for before `handle`. Default `none`. */
   auth?: RouteAuth;

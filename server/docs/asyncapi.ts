@@ -5,10 +5,19 @@ import { subprotocols } from '../../protocol/codec.ts';
 import type { DownFrame, UpFrame } from '../../protocol/define.ts';
 import { downFrames } from '../../protocol/down.ts';
 import { ErrorEnvelope, RequestId } from '../../protocol/envelope.ts';
-import { errorCodes } from '../../protocol/error-code.ts';
+import { type ErrorCode, errorCodes } from '../../protocol/error-code.ts';
 import { upFrames } from '../../protocol/up.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import { exampleOf } from './example.ts';
+
+/** What any command can meet beside its own errors. */
+export const commonErrors = [
+  'protocol.invalid_body',
+  'protocol.unknown_type',
+  'protocol.rate_limited',
+  'busy',
+  'internal',
+] as const satisfies readonly ErrorCode[];
 
 type Json = Record<string, unknown>;
 const channel = { $ref: '#/channels/socket' };
@@ -45,11 +54,24 @@ export function asyncApi(): Json {
     },
     defaultContentType: 'application/json',
     servers: {
-      local: { host: '127.0.0.1:3000', protocol: 'ws', description: 'The default address; `wss` with TLS.' },
+      local: {
+        host: '{address}',
+        protocol: 'ws',
+        description: 'The server that you have this document from; `wss` with TLS.',
+        variables: { address: { default: '127.0.0.1:3000', description: 'Host and port.' } },
+        security: [{ $ref: '#/components/securitySchemes/bearer' }, { $ref: '#/components/securitySchemes/ticket' }],
+      },
     },
     channels: { socket: socketChannel(Object.keys(messages)) },
     operations,
-    components: { messages },
+    components: {
+      messages,
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'The access token of sign-up, sign-in or refresh.' },
+        ticket: { type: 'httpApiKey', in: 'query', name: 'ticket', description: 'Of `POST /auth/socket-ticket`.' },
+      },
+    },
+    'x-common-errors': commonErrors,
     'x-error-codes': errorCodes,
     'x-close-codes': closeCodes,
   };
@@ -108,7 +130,9 @@ function pushMessage(frame: DownFrame): Json {
 function errorMessage(): Json {
   return {
     name: 'error',
-    summary: 'Answers any command that failed. `x-error-codes` lists the codes and what to do about each.',
+    summary:
+      'Answers any command that failed. `x-error-codes` lists the codes and what to do about each, `x-errors` those of a command, ' +
+      '`x-common-errors` those of all. Without an `id` it answers a frame that could not be read.',
     payload: plain(ErrorEnvelope),
     examples: [{ name: 'error', payload: { type: 'error', id: 1, code: 'busy', message: errorCodes.busy.says } }],
   };

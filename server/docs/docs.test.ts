@@ -1,5 +1,6 @@
 import { Parser } from '@asyncapi/parser';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
+import Type from 'typebox';
 import Value from 'typebox/value';
 import { describe, expect, it } from 'vitest';
 import { closeCodes } from '../../protocol/close-code.ts';
@@ -11,10 +12,10 @@ import { authRoutes } from '../identity/http.ts';
 import { asyncApi } from './asyncapi.ts';
 import { exampleOf } from './example.ts';
 import { ledgerPage } from './ledger.ts';
-import { openApi } from './openapi.ts';
+import { type DocumentedRoute, openApi } from './openapi.ts';
 import { docsPage } from './page.ts';
 import { type PromiseFacts, promisesPage } from './promises.ts';
-import { docsRoutes } from './routes.ts';
+import { docsRoutes, upgrade } from './routes.ts';
 
 // The routes are data; nothing of the service behind them is used here.
 const routes: Route[] = authRoutes({} as never, { secureCookies: true, trustedOrigins: [] });
@@ -26,7 +27,18 @@ const admin: Route = {
   errors: ['ops.connection_not_found'],
   handle: () => ({ status: 200 }),
 };
-const all = [...routes, admin];
+const told: DocumentedRoute[] = [
+  { method: 'GET', path: '/text', says: 'A text.', media: 'text/plain', errors: [] },
+  {
+    method: 'GET',
+    path: '/state',
+    says: 'A state.',
+    reply: Type.Object({ ok: Type.Boolean() }),
+    alsoStatus: 503,
+    errors: [],
+  },
+];
+const all = [upgrade, ...routes, admin, ...told];
 
 describe('the AsyncAPI document', () => {
   // It follows every reference of a document that grows with every frame: many seconds, more on a busy machine.
@@ -52,7 +64,10 @@ describe('the AsyncAPI document', () => {
 
 describe('the OpenAPI document', () => {
   it('is valid for the linter', async () => {
-    const config = await createConfig({ extends: ['recommended-strict'], rules: { 'operation-4xx-response': 'off' } });
+    const config = await createConfig({
+      extends: ['recommended-strict'],
+      rules: { 'operation-4xx-response': 'off', 'operation-2xx-response': 'off' },
+    });
     const problems = await lintFromString({ source: JSON.stringify(openApi(all)), config });
     expect(problems.map(({ ruleId, message, location }) => `${ruleId} ${location[0]?.pointer}: ${message}`)).toEqual(
       [],
@@ -71,6 +86,53 @@ describe('the OpenAPI document', () => {
     expect(paths['/admin/connections/{connectionId}/close']?.['post']).toMatchObject({
       parameters: [{ name: 'connectionId', in: 'path', required: true }],
       security: [{ bearer: [] }],
+    });
+  });
+});
+
+describe('what the documents say of a reply', () => {
+  const { paths } = openApi(all) as { paths: Record<string, Record<string, { responses: Record<string, Reply> }>> };
+  type Reply = { content?: Record<string, { schema: Record<string, unknown> }> };
+
+  it('names the content type of one that is not JSON', () => {
+    expect(paths['/text']?.['get']?.responses['200']?.content).toEqual({
+      'text/plain': { schema: { type: 'string' } },
+    });
+  });
+
+  it('has a busy server for every route, and both bodies where a status has two', () => {
+    expect(paths['/text']?.['get']?.responses['503']?.content?.['application/json']?.schema).toEqual({
+      $ref: '#/components/schemas/Error',
+    });
+    const both = paths['/state']?.['get']?.responses['503']?.content?.['application/json']?.schema['anyOf'];
+    expect(both).toMatchObject([{ required: ['ok'] }, { $ref: '#/components/schemas/Error' }]);
+  });
+
+  it('has one success for every route', () => {
+    const successes = Object.values(paths).flatMap((path) =>
+      Object.values(path).map(({ responses }) => Object.keys(responses).filter((status) => status < '300')),
+    );
+    expect(new Set(successes.map(String))).toEqual(new Set(['200', '101']));
+  });
+
+  it('has the upgrade with what it is refused for, and its success, which is no reply', () => {
+    expect(Object.keys(paths['/ws']?.['get']?.responses ?? {})).toEqual([
+      '101',
+      '400',
+      '401',
+      '403',
+      '429',
+      '500',
+      '503',
+    ]);
+  });
+
+  it('gives an example of `chat.open` that names a partner', () => {
+    const { components } = asyncApi() as {
+      components: { messages: Record<string, { examples: { payload: object }[] }> };
+    };
+    expect(components.messages['chat.open']?.examples[0]?.payload).toMatchObject({
+      body: { avatarId: expect.any(String) },
     });
   });
 });
@@ -198,7 +260,7 @@ describe('the page for auditors', () => {
 
 describe('the routes', () => {
   it('serve the page, the style and both documents, each with its type', async () => {
-    const served = docsRoutes(all, facts);
+    const served = docsRoutes(routes, facts);
     const types = served.map((route) => [
       route.path,
       (route.handle({} as never, {}) as { headers: Record<string, string> }).headers['content-type'],

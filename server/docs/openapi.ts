@@ -7,7 +7,10 @@ import { exampleOf } from './example.ts';
 
 type Json = Record<string, unknown>;
 
-export function openApi(routes: readonly Route[]): Json {
+/** A route as the documents tell of it. `switches`: what succeeds is no reply but another protocol. */
+export type DocumentedRoute = Omit<Route, 'handle'> & { switches?: boolean };
+
+export function openApi(routes: readonly DocumentedRoute[]): Json {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
     const path = route.path.replaceAll(/:([^/]+)/g, '{$1}');
@@ -40,17 +43,17 @@ export function openApi(routes: readonly Route[]): Json {
 }
 
 /** Who may call: what the gateway checks, or the route itself. */
-function guardOf(route: Route): NonNullable<Route['checksItself']> | undefined {
+function guardOf(route: DocumentedRoute): NonNullable<Route['checksItself']> | undefined {
   return route.checksItself ?? (route.auth === 'none' ? undefined : route.auth);
 }
 
-function securityOf(route: Route): Json[] {
+function securityOf(route: DocumentedRoute): Json[] {
   const guard = guardOf(route);
   if (guard === undefined) return [];
   return guard === 'bearer or cookie' ? [{ bearer: [] }, { cookie: [] }] : [{ bearer: [] }];
 }
 
-function operation(route: Route): Json {
+function operation(route: DocumentedRoute): Json {
   return {
     operationId: operationId(route),
     summary: route.says,
@@ -65,7 +68,7 @@ function operation(route: Route): Json {
   };
 }
 
-function parameters(route: Route): Json {
+function parameters(route: DocumentedRoute): Json {
   const names = [...route.path.matchAll(/:([^/]+)/g)].map(([, name]) => name);
   const inPath = names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
   const inQuery = Object.entries(route.query ?? {}).map(([name, { says, required = false, schema }]) => ({
@@ -80,29 +83,42 @@ function parameters(route: Route): Json {
 }
 
 /** Errors that any route of its kind can answer with, beside its own. */
-export function errorsOf(route: Route): readonly (keyof typeof errorCodes)[] {
+export function errorsOf(route: DocumentedRoute): readonly (keyof typeof errorCodes)[] {
   const secured = guardOf(route) !== undefined;
   const common = secured ? (['identity.unauthenticated'] as const) : [];
   const admin = guardOf(route) === 'admin' ? (['identity.forbidden'] as const) : [];
-  const bodied =
-    route.body === undefined ? [] : (['protocol.malformed', 'protocol.invalid_body', 'protocol.too_large'] as const);
-  return [...new Set([...route.errors, ...common, ...admin, ...bodied, 'internal' as const])];
+  const sent = route.method === 'GET' ? [] : (['protocol.malformed', 'protocol.too_large'] as const);
+  const bodied = route.body === undefined ? [] : (['protocol.invalid_body'] as const);
+  return [...new Set([...route.errors, ...common, ...admin, ...sent, ...bodied, 'busy' as const, 'internal' as const])];
 }
 
-function responses(route: Route): Json {
+function responses(route: DocumentedRoute): Json {
   const byStatus = Map.groupBy(errorsOf(route), (code) => errorCodes[code].status);
   const failures = [...byStatus].map(([status, codes]) => [
     String(status),
     {
       description: codes.map((code) => `\`${code}\`: ${errorCodes[code].says}`).join(' '),
-      content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+      content: { 'application/json': { schema: failureSchema(route, status) } },
     },
   ]);
   const success =
-    route.reply === undefined
-      ? { description: 'Done.' }
-      : { description: 'Done.', content: json(plain(route.reply), exampleOf(route.reply, true)) };
-  return { '200': success, ...(Object.fromEntries(failures) as Json) };
+    route.switches === true ? { '101': { description: 'The socket is open.' } } : { '200': successOf(route) };
+  return { ...success, ...(Object.fromEntries(failures) as Json) };
+}
+
+function failureSchema(route: DocumentedRoute, status: number): Json {
+  const failure = { $ref: '#/components/schemas/Error' };
+  if (route.reply === undefined || route.alsoStatus !== status) return failure;
+  return { anyOf: [plain(route.reply), failure] };
+}
+
+function successOf(route: DocumentedRoute): Json {
+  if (route.reply !== undefined) {
+    return { description: 'Done.', content: json(plain(route.reply), exampleOf(route.reply, true)) };
+  }
+  if (route.media === undefined) return { description: 'Done.' };
+  const schema = route.media === 'application/pdf' ? {} : { type: 'string' };
+  return { description: 'Done.', content: { [route.media]: { schema } } };
 }
 
 function json(schema: Json, example: unknown): Json {
@@ -128,17 +144,17 @@ function errorSchema(): Json {
   };
 }
 
-function operationId(route: Route): string {
+function operationId(route: DocumentedRoute): string {
   const words = `${route.method.toLowerCase()} ${route.path.replaceAll(':', 'by-')}`
     .split(/[^A-Za-z0-9]+/)
     .filter(Boolean);
   return words.map((word, i) => (i === 0 ? word : word.charAt(0).toUpperCase() + word.slice(1))).join('');
 }
 
-function tagOf(route: Route): string {
+function tagOf(route: DocumentedRoute): string {
   return route.path.split('/')[1] || 'page';
 }
 
-function tagsOf(routes: readonly Route[]): string[] {
+function tagsOf(routes: readonly DocumentedRoute[]): string[] {
   return [...new Set(routes.map(tagOf))];
 }

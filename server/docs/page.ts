@@ -5,15 +5,15 @@ import { downFrames } from '../../protocol/down.ts';
 import { type ErrorPolicy, errorCodes } from '../../protocol/error-code.ts';
 import { upFrames } from '../../protocol/up.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
-import type { Route } from '../http.ts';
+import { commonErrors } from './asyncapi.ts';
 import { exampleOf } from './example.ts';
 import { docsFrame } from './frame.ts';
 import { type Html, html, prose } from './html.ts';
-import { errorsOf } from './openapi.ts';
+import { type DocumentedRoute, errorsOf } from './openapi.ts';
 import { schemaTable } from './schema-table.ts';
 import { walkthrough, walkthroughLinks } from './walkthrough.ts';
 
-export function docsPage(routes: readonly Route[]): string {
+export function docsPage(routes: readonly DocumentedRoute[]): string {
   const ups: readonly UpFrame[] = upFrames;
   const downs: readonly DownFrame[] = downFrames;
   return docsFrame({
@@ -35,12 +35,13 @@ ${walkthrough()}
 <section id="pushes"><h2>Pushes</h2><p>From the server, without being asked.</p>${downs.map(push)}</section>
 ${errorSection()}
 ${closeSection()}
-<section id="http"><h2>HTTP</h2><p>JSON in and out. Errors are <code>{"error": {"code", "message", "retryAfterMs"?, "details"?}}</code> with the fitting status.</p>
+<section id="http"><h2>HTTP</h2><p>JSON in, with <code>content-type: application/json</code>, and JSON out where nothing else is said. A GET can be asked as HEAD. Browsers may
+call these addresses from pages of this server alone: there are no CORS headers. Errors are <code>{"error": {"code", "message", "retryAfterMs"?, "details"?}}</code> with the fitting status.</p>
 ${routes.map(route)}</section>`,
   });
 }
 
-function navigation(ups: readonly UpFrame[], downs: readonly DownFrame[], routes: readonly Route[]): Html {
+function navigation(ups: readonly UpFrame[], downs: readonly DownFrame[], routes: readonly DocumentedRoute[]): Html {
   const domains = [...Map.groupBy(ups, (frame) => frame.type.split('.')[0] ?? '')];
   return html`<nav aria-label="Contents"><h2>Your own client</h2>
 <ul>${walkthroughLinks.map(([id, title]) => html`<li><a href="#${id}">${title}</a></li>`)}</ul>
@@ -74,7 +75,7 @@ function push(frame: DownFrame): Html {
 ${example({ type: frame.type, body: exampleOf(frame.body, true) })}</article>`;
 }
 
-function route(one: Route): Html {
+function route(one: DocumentedRoute): Html {
   const access = { none: '', bearer: 'Needs an access token.', admin: 'Only for the role `admin`.' }[
     one.auth ?? 'none'
   ];
@@ -85,7 +86,7 @@ ${one.reply !== undefined && html`<h4>Reply</h4>${schemaTable(one.reply)}${examp
 ${codeList(errorsOf(one))}</article>`;
 }
 
-function routeId(one: Route): string {
+function routeId(one: DocumentedRoute): string {
   return `${one.method.toLowerCase()}${one.path.replaceAll(/[^A-Za-z0-9]+/g, '-')}`;
 }
 
@@ -102,7 +103,9 @@ function errorSection(): Html {
   const entries: [string, ErrorPolicy][] = Object.entries(errorCodes);
   return html`<section id="errors"><h2>Errors</h2>
 <p>Codes are stable; messages are for people and may change. Beside its own errors any command can meet
-${['protocol.invalid_body', 'protocol.unknown_type', 'protocol.rate_limited', 'busy', 'internal'].map((code) => html`<code>${code}</code> `)}.</p>
+${commonErrors.map((code) => html`<code>${code}</code> `)}. A frame that cannot be read has no command: <code>protocol.malformed</code> answers it with
+<code>id: null</code>, and a client that goes on sending such frames is closed with <code>4201</code>.</p>
+<p>Where a field is at fault, <code>details.field</code> names it and <code>details.expected</code> says what was expected there.</p>
 <div class="scroll" tabindex="0"><table><thead><tr><th scope="col">Code</th><th scope="col">Retry</th><th scope="col">HTTP</th><th scope="col">Says</th></tr></thead><tbody>
 ${entries.map(
   ([

@@ -28,27 +28,41 @@ function connect(): Html {
   return html`<section>${title(0)}
 <p>Get an access token over HTTP, then open <code>/ws</code> with one of the subprotocols ${subprotocols.map((name, i) => html`${i > 0 && ' and '}<code>${name}</code>`)}:
 the first carries MessagePack maps in binary messages, the second JSON in text messages. Both carry the same frames.</p>
-<pre tabindex="0"><code>POST /auth/sign-in  {"email": "hana@example.com", "password": "…"}
-→ 200 {"userId": "…", "accessToken": "…", "refreshToken": "…", "expiresInS": 900}
+<pre tabindex="0"><code>POST /auth/sign-up      the first time; afterwards POST /auth/sign-in
+Content-Type: application/json
+
+{"email": "hana@example.com", "password": "a long pass phrase"}
+→ 200 {"userId": "…", "accessToken": "tsa_…", "refreshToken": "tsr_…", "expiresInS": 900}
 
 GET /ws
 Authorization: Bearer &lt;accessToken&gt;
 Sec-WebSocket-Protocol: tsumugi.v1.json</code></pre>
 <p>Browsers cannot set that header. There, exchange the access token for a ticket that opens one socket within a minute, so that no
-lasting token stands in an address: <code>POST /auth/socket-ticket</code> → <code>{"ticket": "…"}</code>, then <code>/ws?ticket=…</code>.
-Without credentials the upgrade is refused with 401. A socket stays open when its access token expires, for as long as the session lives.</p>
+lasting token stands in an address: <code>POST /auth/socket-ticket</code> → <code>{"ticket": "…"}</code>, then <code>/ws?ticket=…</code>, from a page of this
+server or of one of its <code>PUBLIC_ORIGINS</code>.
+A refused upgrade is an HTTP reply (<a href="#get-ws">which ones</a>): 401 without credentials. Who offers no subprotocol gets JSON. A socket stays open when its access token expires, for as long as the session lives.</p>
+<p>Before the access token expires, or after a 401, <code>POST /auth/refresh</code> with <code>{"refreshToken": "…"}</code> gives a new pair. Keep the
+new refresh token before you use anything else: each works once, and using an old one again ends the session
+(<code>identity.token_reused</code>), since then somebody else may have it. So never refresh twice at the same time.</p>
 <p>The first frame is the server’s <a href="#push.gateway.hello"><code>gateway.hello</code></a>.</p></section>`;
 }
 
 function envelope(): Html {
   return html`<section>${title(1)}
 <p>A command carries an <code>id</code> of your choice, unique among your unanswered ones (a number or a short string). It gets exactly one answer
-with that <code>id</code>; answers may overtake each other. Frames without <code>id</code> are pushes. Ignore pushes and fields that you do not know.</p>
+with that <code>id</code>; answers may overtake each other. Leave out what is optional; <code>null</code> is a value of its own. Frames without <code>id</code> are pushes. Ignore pushes and fields that you do not know.</p>
 <pre tabindex="0"><code>→ {"type": "companion.list_avatars", "id": 1, "body": {}}
 ← {"type": "reply", "id": 1, "body": {"avatars": […], "nextBefore": null}}
 
 → {"type": "chat.open", "id": 2, "body": {"kind": "diary"}}
-← {"type": "error", "id": 2, "code": "chat.kind_unavailable", "message": "…"}</code></pre></section>`;
+← {"type": "error", "id": 2, "code": "chat.kind_unavailable", "message": "…"}</code></pre>
+<ul><li>Ids (UUIDs) are taken in either case and come in lower case. Whole numbers lie within ±(2⁵³ − 1).</li>
+<li>In MessagePack the server writes whole numbers as integers, of up to 64 bits, and other numbers as 64-bit floats; texts as <code>str</code>; never
+<code>bin</code> or extension types. It reads any width of integer, and a float that is whole as one. Send texts and keys as <code>str</code>, not as
+<code>bin</code>.</li>
+<li>JSON is UTF-8 without a byte order mark. Write characters as they are: as <code>\\u</code> escapes a long text can be larger than
+<code>maxFrameBytes</code>.</li>
+<li>Texts are well-formed Unicode without U+0000; their limits count code points.</li></ul></section>`;
 }
 
 function talk(): Html {
@@ -85,7 +99,9 @@ meanwhile: the missing deltas and <code>chat.done</code> follow. Without <code>a
 
 function limits(): Html {
   return html`<section>${title(4)}
-<ul><li>Frames larger than <code>maxFrameBytes</code> of <code>gateway.hello</code> close the socket.</li>
+<ul><li>Frames larger than <code>maxFrameBytes</code> of <code>gateway.hello</code> close the socket with <code>4202</code>. One message of the WebSocket is one frame; fragments are put together.</li>
+<li>Commands are limited for each socket and each account. One too many is answered with <code>protocol.rate_limited</code> and
+<code>retryAfterMs</code> and was not carried out; who goes on is closed with <code>4101</code>.</li>
 <li>Read. A client that does not gets merged pieces first, then snapshots, and is closed with <code>4000</code> in the end; nothing is lost by it.</li>
 <li>Answer WebSocket pings (every library does). A page, which cannot see them, asks <a href="#gateway.ping"><code>gateway.ping</code></a> after a silence.</li>
 <li>Do not offer another answer or an edit where a message has ${MAX_BRANCHES} <code>siblings</code>: it would be refused with <code>chat.too_many_branches</code>.</li>

@@ -109,6 +109,7 @@ export function healthRoutes(parts: HealthParts): Route[] {
       path: '/readyz',
       says: 'Whether this server should get traffic; 503 with the reasons when not.',
       reply: Readiness,
+      alsoStatus: 503,
       errors: [],
       async handle() {
         const readiness = await health.readiness();
@@ -119,6 +120,7 @@ export function healthRoutes(parts: HealthParts): Route[] {
       method: 'GET',
       path: '/metrics',
       says: 'Measurements in the text format of Prometheus; with METRICS_TOKEN as bearer token, else only from this machine.',
+      media: 'text/plain',
       errors: ['identity.unauthenticated', 'identity.forbidden'],
       async handle(request) {
         checkMayScrape(request, parts.metricsToken);

@@ -10,6 +10,7 @@ export function statementRoutes(statements: Statements): Route[] {
     method: 'GET',
     path: `/billing/payouts/:id/statement.${format}`,
     says: `The statement of one of the caller’s payouts as ${format.toUpperCase()}; \`lang\` is en or ja, else the account’s.`,
+    media: format === 'pdf' ? 'application/pdf' : 'text/csv',
     errors: ['billing.payout_not_found', 'protocol.invalid_body', 'busy'],
     auth: 'bearer',
     handle: async (request, { id = '' }) => {

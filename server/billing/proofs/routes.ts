@@ -32,6 +32,7 @@ export function proofRoutes(parts: Parts): Route[] {
       method: 'GET',
       path: '/ledger/keys',
       says: 'The verifier keys of the checkpoints, one a line as text; those that sign now first. Take them from here once, and keep them.',
+      media: 'text/plain',
       errors: ['protocol.rate_limited'],
       handle: limited(async () => text(`${(await proofs.verifierLines()).join('\n')}\n`)),
     },
@@ -39,6 +40,7 @@ export function proofRoutes(parts: Parts): Route[] {
       method: 'GET',
       path: '/ledger/checkpoint/:shard',
       says: 'The last signed checkpoint of a shard (0 to 7), as text: a C2SP tlog-checkpoint.',
+      media: 'text/plain',
       errors,
       handle: limited(async (_request, shard) =>
         text(await proofs.checkpoint(readNumber('shard', shard, 0, SHARDS - 1))),

@@ -14,6 +14,7 @@ export function returnRoute(look: (paymentId: string) => void): Route {
     method: 'GET',
     path: '/stripe/return',
     says: 'The page people see when they come back from the payment provider.',
+    media: 'text/html',
     errors: [],
     handle(request: RouteRequest): HttpReply {
       const paymentId = request.query.get('payment') ?? '';
