@@ -81,7 +81,11 @@ CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 <p>On the disk they are appended to <code>shard-&lt;n&gt;/&lt;yyyy-mm-dd&gt;.txt</code>, one record a checkpoint, each with an empty line behind it, before anybody is shown them. A record
 that a crash has cut off stays and is passed over; whatever else does not read as a record is a fault. Before a server signs a shard again it recomputes what it signed before; if the database is another one, it signs no more
 and its log says so. With <code>LEDGER_BUCKET_URL</code> each is copied to S3-compatible storage too, as
-<code>shard-&lt;n&gt;/&lt;size, 16 digits&gt;.txt</code>, never written over. Verifier keys: <code>GET /ledger/keys</code>, in the form <code>name+keyid+base64(0x01 || public key)</code>. When the key is changed the old one stays listed and signs beside the new one for a while, a line each, so that whoever knows the old one can go on and take over the new one.</p></section>`;
+<code>shard-&lt;n&gt;/&lt;size, 16 digits&gt;.txt</code>, never written over. </p>
+<p>Nothing takes old files away: 190 bytes a checkpoint are at most 3.3 MB a shard and day with the usual interval. Each checkpoint stands for all
+entries before it, so the files of days that are over may be moved to a place of their own, and the later ones go on proving those entries; verify against
+the old ones with <code>--checkpoints</code>. Verifying opens every checkpoint of the folder, and of the database's own the newest 2,000 of a shard and each 500th of the others.</p>
+<p>Verifier keys: <code>GET /ledger/keys</code>, in the form <code>name+keyid+base64(0x01 || public key)</code>. When the key is changed the old one stays listed and signs beside the new one for a while, a line each, so that whoever knows the old one can go on and take over the new one.</p></section>`;
 }
 
 function proofs(): Html {
