@@ -66,8 +66,8 @@ export type Route = {
   reply?: TSchema;
   /** Content type of a successful reply that is not JSON, for the docs. */
   media?: string;
-  /** Status beside 200 that `reply` comes with, for the docs. */
-  alsoStatus?: number;
+  /** Statuses that `reply` comes with, for the docs; 200 alone where nothing is said. */
+  statuses?: readonly number[];
   errors: readonly ErrorCode[];
   /** What the gateway asks for before `handle`. Default `none`. */
   auth?: RouteAuth;

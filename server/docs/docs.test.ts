@@ -34,7 +34,7 @@ const told: DocumentedRoute[] = [
     path: '/state',
     says: 'A state.',
     reply: Type.Object({ ok: Type.Boolean() }),
-    alsoStatus: 503,
+    statuses: [200, 503],
     errors: [],
   },
 ];

@@ -101,14 +101,17 @@ function responses(route: DocumentedRoute): Json {
       content: { 'application/json': { schema: failureSchema(route, status) } },
     },
   ]);
-  const success =
-    route.switches === true ? { '101': { description: 'The socket is open.' } } : { '200': successOf(route) };
+  const statuses = (route.statuses ?? [200]).filter((status) => status < 400);
+  const success: Json =
+    route.switches === true
+      ? { '101': { description: 'The socket is open.' } }
+      : Object.fromEntries(statuses.map((status) => [String(status), successOf(route)]));
   return { ...success, ...(Object.fromEntries(failures) as Json) };
 }
 
 function failureSchema(route: DocumentedRoute, status: number): Json {
   const failure = { $ref: '#/components/schemas/Error' };
-  if (route.reply === undefined || route.alsoStatus !== status) return failure;
+  if (route.reply === undefined || route.statuses?.includes(status) !== true) return failure;
   return { anyOf: [plain(route.reply), failure] };
 }
 

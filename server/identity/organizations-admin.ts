@@ -54,6 +54,7 @@ export function organizationAdminCalls(organizations: Organizations): AdminCall[
       action: 'organizations.list',
       says: 'Organisations, newest first; `before` and `limit` page.',
       reply: OrganizationPage,
+      query: ['before', 'limit'],
       errors: ['protocol.invalid_body'],
       async run({ query }) {
         const { limit } = pageOf(query);
@@ -76,6 +77,7 @@ export function organizationAdminCalls(organizations: Organizations): AdminCall[
       says: 'Makes an organisation. Its months are counted from now.',
       body: CreateBody,
       reply: OrganizationRecord,
+      statuses: [201],
       errors: ['protocol.invalid_body'],
       note: ({ body }) => ({ monthlyTokenLimit: (body as Static<typeof CreateBody>).monthlyTokenLimit ?? null }),
       async run({ body }) {

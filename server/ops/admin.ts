@@ -5,7 +5,7 @@
 import type { Database } from '../../db/client.ts';
 import { selectAdminEvents } from '../../db/ops/admin-events.ts';
 import { type AdminCall, adminReply as ok } from '../admin-call.ts';
-import { pageOf, uuidOf } from '../admin-query.ts';
+import { pageOf, queryDocs, uuidOf } from '../admin-query.ts';
 import type { Clock } from '../clock.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { Authenticator, HttpReply, HttpRequest, Principal, Route, RouteRequest } from '../http.ts';
@@ -73,6 +73,7 @@ function liveCalls({ connections, generations, networkOf }: AdminParts): AdminCa
       action: 'connections.list',
       says: 'Open sockets of this gateway, oldest first; `userId`, `offset` and `limit` choose.',
       reply: shapes.ConnectionPage,
+      query: ['userId', 'offset', 'limit'],
       run({ query }) {
         const userId = uuidOf(query, 'userId');
         const page = slice(connections.list(), (one) => userId === undefined || one.userId === userId, pageOf(query));
@@ -92,6 +93,7 @@ function liveCalls({ connections, generations, networkOf }: AdminParts): AdminCa
       action: 'generations.list',
       says: 'Answers that are being written on this gateway, oldest first.',
       reply: shapes.GenerationPage,
+      query: ['offset', 'limit'],
       run({ query }) {
         const page = slice(generations.list(), () => true, pageOf(query));
         const list = page.map(({ startedAtMs, ...one }) => ({ ...one, startedAt: iso(startedAtMs) }));
@@ -122,6 +124,7 @@ function accountCalls({ accounts }: AdminParts): AdminCall[] {
       action: 'users.list',
       says: 'Accounts, newest first; `userId` finds one, `before` and `limit` page.',
       reply: shapes.UserPage,
+      query: ['userId', 'before', 'limit'],
       async run({ query }) {
         const [userId, before] = [uuidOf(query, 'userId'), uuidOf(query, 'before')];
         const page = {
@@ -172,6 +175,7 @@ function serverCalls({ db, drain }: AdminParts): AdminCall[] {
       action: 'server.drain',
       says: 'Takes this gateway out of service: no new sockets, running answers end, then every socket is closed.',
       reply: shapes.Draining,
+      statuses: [202],
       run() {
         drain();
         return ok({ draining: true }, 202);
@@ -183,6 +187,7 @@ function serverCalls({ db, drain }: AdminParts): AdminCall[] {
       action: 'events.list',
       says: 'What operators did, newest first.',
       reply: shapes.EventPage,
+      query: ['before', 'limit'],
       async run({ query }, _, admin) {
         const before = uuidOf(query, 'before');
         const { limit } = pageOf(query);
@@ -206,14 +211,18 @@ function serverCalls({ db, drain }: AdminParts): AdminCall[] {
 
 /** Checks the role itself instead of declaring it, so that refused calls are entered too. */
 function toRoute(call: AdminCall, parts: AdminParts, journal: AdminJournal): Route {
-  const { method, path, says, body, reply, action } = call;
+  const { method, path, says, body, reply, action, query, media, statuses } = call;
+  const errors = [...(call.errors ?? []), ...(query === undefined ? [] : (['protocol.invalid_body'] as const))];
   return {
     method,
     path,
     says,
     ...(body === undefined ? {} : { body }),
     ...(reply === undefined ? {} : { reply }),
-    errors: ['identity.unauthenticated', 'identity.forbidden', ...(call.errors ?? [])],
+    ...(query === undefined ? {} : { query: queryDocs(query) }),
+    ...(media === undefined ? {} : { media }),
+    ...(statuses === undefined ? {} : { statuses }),
+    errors: ['identity.unauthenticated', 'identity.forbidden', ...new Set(errors)],
     checksItself: 'admin',
     async handle(request, params) {
       const id = params['id'] ?? '';

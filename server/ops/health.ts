@@ -109,7 +109,7 @@ export function healthRoutes(parts: HealthParts): Route[] {
       path: '/readyz',
       says: 'Whether this server should get traffic; 503 with the reasons when not.',
       reply: Readiness,
-      alsoStatus: 503,
+      statuses: [200, 503],
       errors: [],
       async handle() {
         const readiness = await health.readiness();

@@ -13,6 +13,7 @@ export function inspectionCalls(db: Database): AdminCall[] {
       action: 'ledger.accounts',
       says: 'Accounts of the ledger with balance, month and what is held; `userId` or `accountId` finds one, `before` and `limit` page.',
       reply: LedgerAccountPage,
+      query: ['userId', 'accountId', 'before', 'limit'],
       async run({ query }, _, admin) {
         const { limit } = pageOf(query);
         const wish = { ...uuidsOf(query, ['userId', 'accountId', 'before']), limit };
@@ -27,6 +28,7 @@ export function inspectionCalls(db: Database): AdminCall[] {
       action: 'ledger.entries',
       says: 'Entries of the ledger, newest first; `accountId`, `entryId` or `generationId` choose, `before` and `limit` page.',
       reply: LedgerRowPage,
+      query: ['accountId', 'entryId', 'generationId', 'before', 'limit'],
       async run({ query }, _, admin) {
         const { limit } = pageOf(query);
         const wish = { ...uuidsOf(query, ['accountId', 'entryId', 'generationId', 'before']), limit };

@@ -62,6 +62,9 @@ export const AdminPayout = Type.Object({
 export type AdminPayout = Static<typeof AdminPayout>;
 export const PayoutPage = Type.Object({ payouts: Type.Array(AdminPayout), nextBefore: Nullable(Uuid) });
 export type PayoutPage = Static<typeof PayoutPage>;
+/** How many transfers were made. */
+export const Sent = Type.Object({ paid: Type.Integer({ minimum: 0 }) });
+
 export const PayoutEvent = Type.Object({
   at: Timestamp,
   fromStatus: Nullable(Type.String()),

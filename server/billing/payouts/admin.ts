@@ -49,6 +49,7 @@ function runCalls({ db, payouts }: Parts): AdminCall[] {
       action: 'payouts.runs',
       says: 'Monthly runs, latest first.',
       reply: shapes.RunPage,
+      query: ['limit'],
       async run({ query }, _, admin) {
         const found = await db.asAdmin(admin.userId, (tx) => listRuns(tx, pageOf(query).limit));
         return adminReply({ runs: found.map(toRun) } satisfies shapes.RunPage);
@@ -72,6 +73,8 @@ function lookCalls({ db, payouts }: Parts): AdminCall[] {
     action: 'payouts.statement',
     target: 'payout',
     says: `The statement of a payout as ${format.toUpperCase()}; \`lang\` is en or ja, else the creator’s.`,
+    media: format === 'pdf' ? 'application/pdf' : 'text/csv',
+    query: ['lang'],
     errors: ['billing.payout_not_found', 'busy'],
     run: async ({ query }, id, admin) =>
       download(await payouts.statements.write({ operatorId: admin.userId }, payoutIdOf(id), format, langOf(query))),
@@ -83,6 +86,7 @@ function lookCalls({ db, payouts }: Parts): AdminCall[] {
       action: 'payouts.list',
       says: 'Payouts, latest first; `status`, `month`, `creatorId`, `before` and `limit` choose.',
       reply: shapes.PayoutPage,
+      query: ['status', 'month', 'creatorId', 'before', 'limit'],
       run: async ({ query }, _, admin) => {
         const { limit } = pageOf(query);
         const filter = { ...filterOf(query), limit };
@@ -157,6 +161,7 @@ function stateCalls({ db, clock, payouts }: Parts): AdminCall[] {
       path: '/admin/payout-transfers',
       action: 'payouts.send',
       says: 'Makes the transfers that are due now instead of at the server’s next turn.',
+      reply: shapes.Sent,
       errors: ['billing.payouts_unavailable'],
       run: async () => adminReply({ paid: await payouts.transfers.sendDue() }),
     },
@@ -181,7 +186,7 @@ function creatorCalls({ payouts }: Parts): AdminCall[] {
     target: 'creator',
     says,
     reply: shapes.CreatorDetail,
-    errors: ['billing.creator_not_found'],
+    errors: ['billing.creator_not_found', 'protocol.invalid_body'],
     async run(_, id) {
       const creatorId = creatorIdOf(id);
       await payouts.setSuspended(creatorId, verb === 'suspend');
@@ -196,7 +201,7 @@ function creatorCalls({ payouts }: Parts): AdminCall[] {
       target: 'creator',
       says: 'One creator and the shares that were agreed with him.',
       reply: shapes.CreatorDetail,
-      errors: ['billing.creator_not_found'],
+      errors: ['billing.creator_not_found', 'protocol.invalid_body'],
       run: (_, id) => read(creatorIdOf(id)),
     },
     {

@@ -1,4 +1,5 @@
 /** Statements as downloads: for the creator with his token, and once for whoever has an address that he asked for. */
+import { queryDocs } from '../../admin-query.ts';
 import { AppError } from '../../errors.ts';
 import { callerOf, type HttpReply, type Route } from '../../http.ts';
 import type { Format, Statements, Written } from './statements.ts';
@@ -10,6 +11,7 @@ export function statementRoutes(statements: Statements): Route[] {
     method: 'GET',
     path: `/billing/payouts/:id/statement.${format}`,
     says: `The statement of one of the caller’s payouts as ${format.toUpperCase()}; \`lang\` is en or ja, else the account’s.`,
+    query: queryDocs(['lang']),
     media: format === 'pdf' ? 'application/pdf' : 'text/csv',
     errors: ['billing.payout_not_found', 'protocol.invalid_body', 'busy'],
     auth: 'bearer',

@@ -24,6 +24,7 @@ export function planAdminCalls(db: Database): AdminCall[] {
       says: 'Adds a plan that costs something.',
       body: CreateBody,
       reply: PlanRecord,
+      statuses: [201],
       errors: ['protocol.invalid_body', 'billing.plan_exists'],
       note: ({ body }) => ({ plan: (body as CreateBody).planId }),
       async run({ body }) {

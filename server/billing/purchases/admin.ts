@@ -19,6 +19,7 @@ export function purchaseAdminCalls(purchases: PurchaseService, tickets: Tickets)
       action: 'purchases.search',
       says: 'Purchases, newest first; `userId`, `paymentId`, `status`, `before` and `limit` choose.',
       reply: shapes.PurchasePage,
+      query: ['userId', 'paymentId', 'status', 'before', 'limit'],
       errors: ['protocol.invalid_body'],
       async run({ query }, _, admin) {
         const { rows, nextBefore } = await purchases.search(admin.userId, {
@@ -39,6 +40,7 @@ export function purchaseAdminCalls(purchases: PurchaseService, tickets: Tickets)
       target: 'purchase',
       body: shapes.RefundBody,
       reply: shapes.RefundRecord,
+      statuses: [200, 202],
       errors: [
         'protocol.invalid_body',
         'billing.purchase_not_found',

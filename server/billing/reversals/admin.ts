@@ -16,6 +16,7 @@ export function reversalCalls(reversals: Reversals): AdminCall[] {
       action: 'reversals.list',
       says: 'Entries that operators take back or ask to, newest first; `state`, `before` and `limit` choose.',
       reply: ReversalPage,
+      query: ['state', 'before', 'limit'],
       async run({ query }, _, admin) {
         const state = stateOf(query);
         const before = uuidOf(query, 'before');
