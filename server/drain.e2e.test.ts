@@ -1,11 +1,19 @@
 /** The whole server told to stop: what a load balancer sees, and that a client of the library sees a reconnect and nothing else. */
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Generation } from '../protocol/client/generation.ts';
 import type { ClientState, TsumugiClient } from '../protocol/client.ts';
+import { HeldModel } from './testing/held-model.ts';
 import { openConversation, Person, when } from './testing/people.ts';
 import { Relay } from './testing/relay.ts';
 import { startTestServer, type TestServer } from './testing/start-server.ts';
+
+let model: HeldModel;
+beforeAll(async () => {
+  model = await HeldModel.start();
+});
+afterAll(() => model?.[Symbol.asyncDispose]());
+beforeEach(() => model.hold());
 
 const started: TestServer[] = [];
 const relays: Relay[] = [];
@@ -17,7 +25,8 @@ afterEach(async () => {
 });
 
 async function setUp(env: Record<string, string> = {}) {
-  const server = await startTestServer({ env: { PERSONA_TOKENS_PER_SECOND: '40', ...env } });
+  // Longer than any of this takes: what ends a stop is what the test does.
+  const server = await startTestServer({ env: { ...model.env, DRAIN_TIMEOUT_MS: '200000', ...env } });
   started.push(server);
   const relay = await Relay.listen(server.url);
   relays.push(relay);
@@ -59,6 +68,7 @@ describe('a server that is told to stop', () => {
     expect((await fetch(`${server.url}/readyz`)).status).toBe(503);
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
     const closed = next(reader, 'waiting');
+    model.release();
     const done = await generation.done;
     // Not what a client puts together after a reconnect: the very push, which carries the entry of the ledger.
     expect(done).toMatchObject({ finishReason: 'stop', ledger: expect.anything() });
@@ -79,6 +89,7 @@ describe('a server that is told to stop', () => {
     await away;
     const sent = there.send('まだいますか。');
     const refused = here.send('And then?').catch((error: unknown) => error);
+    model.release();
     expect(await generation.done).toMatchObject({ finishReason: 'stop' });
     await exit;
     await restart(server, relay);
@@ -93,7 +104,7 @@ describe('a server that is told to stop', () => {
   });
 
   it('waits for answers no longer than the grace time, and keeps what was shown', async () => {
-    const { server, relay, person } = await setUp({ DRAIN_TIMEOUT_MS: '200', PERSONA_TOKENS_PER_SECOND: '10' });
+    const { server, relay, person } = await setUp({ DRAIN_TIMEOUT_MS: '200' });
     const client = await person.device();
     const conversation = await openConversation(client);
     const generation = await conversation.send('Tell me something long about the rain.');
@@ -110,8 +121,9 @@ describe('a server that is told to stop', () => {
     expect(conversation.messages.at(-1)?.text).toBe(done.text);
   });
 
-  it('closes sockets only after the delay in which a load balancer takes notice', async () => {
-    const { server, person } = await setUp({ DRAIN_DELAY_MS: '300' });
+  it('closes no sockets before the delay in which a load balancer takes notice is over', async () => {
+    model.release();
+    const { server, person } = await setUp({ DRAIN_DELAY_MS: '200000' });
     const client = await person.device();
     const conversation = await openConversation(client);
     const exit = once(server.process, 'exit');
@@ -121,15 +133,26 @@ describe('a server that is told to stop', () => {
     });
     server.process.kill('SIGTERM');
     await until503(server.url);
-    expect(told).toBe(false);
     // Who is here is served as ever meanwhile.
     expect(await (await conversation.send('Hi')).done).toMatchObject({ finishReason: 'stop' });
+    expect(told).toBe(false);
+    server.process.kill('SIGTERM');
+    expect((await exit)[0]).toBe(1);
+  });
+
+  it('closes them after it', async () => {
+    const { server, person } = await setUp({ DRAIN_DELAY_MS: '300' });
+    const client = await person.device();
+    const told = new Promise((resolve) => client.on('gateway.draining', resolve));
+    const [away, exit] = [next(client, 'waiting'), once(server.process, 'exit')];
+    server.process.kill('SIGTERM');
+    await told;
+    await away;
     expect((await exit)[0]).toBe(0);
-    expect(told).toBe(true);
   });
 
   it('twice ends at once', async () => {
-    const { server, person } = await setUp({ PERSONA_TOKENS_PER_SECOND: '2' });
+    const { server, person } = await setUp();
     const client = await person.device();
     const conversation = await openConversation(client);
     const generation = await conversation.send('Tell me something endless.');

@@ -22,7 +22,7 @@ describe('with everything embedded', () => {
   beforeAll(async () => {
     server = await startTestServer({
       embedded: true,
-      env: { PORT: String(await freePort()), PERSONA_TOKENS_PER_SECOND: '50' },
+      env: { PORT: String(await freePort()), PERSONA_TOKENS_PER_SECOND: '6' },
     });
   });
   afterAll(() => server?.close());

@@ -19,7 +19,7 @@ const people: Person[] = [];
 
 beforeAll(async () => {
   redis = await startRedis();
-  const env = { REDIS_URL: redis.url, PERSONA_TOKENS_PER_SECOND: '60' };
+  const env = { REDIS_URL: redis.url, PERSONA_TOKENS_PER_SECOND: '60', DRAIN_TIMEOUT_MS: '200000' };
   const first = await startTestServer({ env });
   gateways = [first, await first.restart()];
   relay = await Relay.listen(...gateways.map(({ url }) => url));

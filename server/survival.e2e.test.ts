@@ -6,6 +6,7 @@ import { type CrashingPostgres, startCrashingPostgres } from '../db/testing/cras
 import { startRedis, type TestRedis } from '../db/testing/redis.ts';
 import type { Conversation } from '../protocol/client/conversation.ts';
 import type { Generation } from '../protocol/client/generation.ts';
+import { HeldModel } from './testing/held-model.ts';
 import { ModelProcess } from './testing/model-process.ts';
 import { openConversation, Person, when } from './testing/people.ts';
 import { startTestServer, type TestServer } from './testing/start-server.ts';
@@ -57,32 +58,32 @@ async function charges(generationId: string): Promise<number> {
 }
 
 describe.each(['Redis', 'PostgreSQL'])('PostgreSQL ending in the middle of answers, with %s as live store', (live) => {
-  let model: ModelProcess;
+  let model: HeldModel;
   let server: TestServer;
   beforeAll(async () => {
-    model = await ModelProcess.start({ tokens: 150, tokensPerSecond: 50 });
+    model = await HeldModel.start();
+    model.hold();
     const store = live === 'Redis' ? { REDIS_URL: redis.url } : undefined;
     server = await startTestServer({ env: { ...keys, DATABASE_URL: database.url, ...store, ...model.env } });
   });
   afterAll(async () => {
     await server?.close();
-    await model?.kill();
+    await model?.[Symbol.asyncDispose]();
   });
 
   it('refuses commands at once, loses nothing, settles once, and serves again', async () => {
     const { conversation, generation, person } = await talk(server);
     const client = await person.device();
     await database.crash();
-    const refused = client.request(
-      'chat.history',
-      { conversationId: conversation.conversationId },
-      { timeoutMs: 5_000 },
-    );
+    // Nobody brings the database back meanwhile: who waited for it would wait for ever.
+    const refused = client.request('chat.history', { conversationId: conversation.conversationId });
     await expect(refused).rejects.toMatchObject({ code: 'busy' });
     const shown = generation.text;
     // With Redis, text goes on meanwhile; else it is held back.
-    if (live === 'Redis') await when(conversation, () => generation.text.length > shown.length + 20);
+    model.say(8);
+    if (live === 'Redis') await when(conversation, () => generation.text.length > shown.length);
     await database.restart();
+    model.release();
     const done = await generation.done;
     expect(done).toMatchObject({ finishReason: 'stop' });
     expect(done.text.startsWith(shown)).toBe(true);
@@ -103,15 +104,13 @@ it('a model server that is killed ends its answers with what was written, and sa
     expect(done).toMatchObject({ finishReason: 'error', error: { code: 'llm.broken_stream' } });
     expect(done.text.startsWith(generation.text)).toBe(true);
     expect(done.usage?.tokensOut).toBeGreaterThan(0);
-    expect(await metric(server, 'tsumugi_generations_total')).toBe(1);
+    await expect.poll(() => metric(server, 'tsumugi_generations_total')).toBe(1);
   } finally {
     await server.close();
   }
 });
 
 describe('a gateway that is killed with many running answers', () => {
-  /** The lease, the round that finds it ended, and what two busy cores need to start and end a hundred answers. */
-  const WITHIN_MS = 10_000;
   const PERSONS = 34;
   const PER_PERSON = 3;
 
@@ -138,12 +137,12 @@ describe('a gateway that is killed with many running answers', () => {
       const shown = new Map(talks.map(({ generation }) => [generation.generationId, generation.text]));
       const running = async () =>
         (await sql`select 1 from chat.generations where state = 'running' and id = any(${ids})`).length;
-      await expect.poll(running, { timeout: WITHIN_MS, interval: 50 }).toBe(0);
+      await expect.poll(running, { interval: 50 }).toBe(0);
       const tookMs = performance.now() - killedAt;
       console.info(`${ids.length} answers of a killed gateway were closed after ${Math.round(tookMs)} ms`);
       // The lease of the dead one's chains has to end before another books.
       const pending = async () => (await sql`select 1 from billing.pending_entries`).length;
-      await expect.poll(pending, { timeout: WITHIN_MS, interval: 50 }).toBe(0);
+      await expect.poll(pending, { interval: 50 }).toBe(0);
       const rows = await sql<{ id: string; text: string; charged: number }[]>`
         select m.generation_id as id, m.text, m.finish_reason,
           (select count(*)::int from billing.token_ledger l where l.generation_id = m.generation_id) as charged
@@ -151,7 +150,7 @@ describe('a gateway that is killed with many running answers', () => {
       expect(rows).toHaveLength(ids.length);
       expect(rows.filter(({ id, text }) => !text.startsWith(shown.get(id) ?? ''))).toEqual([]);
       expect(new Set(rows.map(({ charged }) => charged))).toEqual(new Set([1]));
-      expect(await metric(second, 'tsumugi_generations_adopted_total')).toBe(ids.length);
+      await expect.poll(() => metric(second, 'tsumugi_generations_adopted_total')).toBe(ids.length);
     } finally {
       await sql.end();
       await Promise.all([first.close(), second.close()]);

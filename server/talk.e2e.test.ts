@@ -1,25 +1,36 @@
 /** The whole server, talked to through the client over real sockets: what a person can do in a conversation. */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { HeldModel } from './testing/held-model.ts';
 import { openConversation, Person, when } from './testing/people.ts';
 import { startTestServer, type TestServer } from './testing/start-server.ts';
 
+let model: HeldModel;
 let server: TestServer;
 let hana: Person;
 beforeAll(async () => {
-  server = await startTestServer({ env: { PERSONA_TOKENS_PER_SECOND: '150' } });
+  model = await HeldModel.start();
+  server = await startTestServer({ env: model.env });
   hana = await Person.signUp(server.url);
 });
+beforeEach(() => model.release());
 afterEach(() => hana?.leave());
-afterAll(() => server?.close());
+afterAll(async () => {
+  await server?.close();
+  await model?.[Symbol.asyncDispose]();
+});
 
 describe.each(['json', 'msgpack'] as const)('over %s', (codec) => {
   it('a first talk streams, is stored, metered, paid for and in the ledger', async () => {
     const client = await hana.device({ codec });
     const { balance: before } = await client.request('billing.balance', {});
     const conversation = await openConversation(client);
+    model.hold();
     const generation = await conversation.send('Good morning! What are you reading? 🧵');
     const pieces: string[] = [];
-    for await (const piece of generation) pieces.push(piece);
+    for await (const piece of generation) {
+      pieces.push(piece);
+      model.release();
+    }
     const done = await generation.done;
     expect(pieces.length).toBeGreaterThan(1);
     expect(pieces.join('')).toBe(done.text);
@@ -80,6 +91,7 @@ describe('a conversation', () => {
   it('keeps what was written when it is stopped from another device', async () => {
     const [phone, desk] = await Promise.all([hana.device(), hana.device({ codec: 'msgpack' })]);
     const conversation = await openConversation(phone);
+    model.hold();
     const generation = await conversation.send('Tell me a long story, please.');
     await when(conversation, () => generation.text.length > 0);
     expect(await desk.request('chat.stop', { generationId: generation.generationId })).toEqual({ stopped: true });
@@ -127,11 +139,14 @@ describe('a conversation', () => {
     const [phone, desk] = await Promise.all([hana.device(), hana.device()]);
     const here = await openConversation(phone);
     const there = await desk.conversation(here.conversationId);
+    model.hold();
     const generation = await here.send('What do you see from your window?');
     await when(there, () => there.generation !== undefined);
     const late = await hana.device({ codec: 'msgpack' });
     await when(here, () => generation.text.length > 10);
     const afterwards = await late.conversation(here.conversationId);
+    expect(afterwards.generation?.text.length).toBeGreaterThan(10);
+    model.release();
     const done = await generation.done;
     await when(there, () => there.messages.length === 2);
     await when(afterwards, () => afterwards.messages.length === 2);

@@ -35,8 +35,10 @@ export class Person {
   }
 
   offlineDevice(options: Partial<TsumugiClientOptions> = {}): TsumugiClient {
-    const backoff = { minMs: 20, maxMs: 200 };
-    const client = new TsumugiClient({ url: this.url, getTicket: () => this.auth.socketTicket(), backoff, ...options });
+    const getTicket = () => this.auth.socketTicket();
+    // A command may wait for a server that is started again, on a machine that has little time for it.
+    const patience = { backoff: { minMs: 20, maxMs: 200 }, openTimeoutMs: 60_000, requestTimeoutMs: 200_000 };
+    const client = new TsumugiClient({ url: this.url, getTicket, ...patience, ...options });
     this.#clients.push(client);
     return client;
   }

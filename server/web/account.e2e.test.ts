@@ -31,9 +31,9 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', () => {
     expect(await findFlaws(page)).toEqual([]);
     await page.keyboard.press('Escape');
     await drawer.waitFor({ state: 'detached' });
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe(
-      'What went into this answer?',
-    );
+    await expect
+      .poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label')))
+      .toBe('What went into this answer?');
 
     await page.getByRole('link', { name: 'Usage' }).click();
     await page.locator('.entry').first().waitFor();
@@ -72,12 +72,12 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', () => {
     await page.getByLabel('Temperature').fill('0.8');
     await page.getByRole('button', { name: 'Save changes' }).click();
     await page.locator('.version').nth(1).waitFor();
-    expect(await page.locator('.version-active').textContent()).toContain('Version 2');
+    await page.locator('.version-active', { hasText: 'Version 2' }).waitFor();
     await keepPicture(page, 'avatar-edit-light');
     expect(await findFlaws(page)).toEqual([]);
     await page.getByRole('button', { name: 'Use this one' }).click();
     await page.locator('.version-active', { hasText: 'Version 1' }).waitFor();
-    expect(await page.getByLabel('Who are they?').inputValue()).toContain('works nights');
+    await expect.poll(() => page.getByLabel('Who are they?').inputValue()).toContain('works nights');
 
     await page.getByRole('button', { name: 'Publish' }).click();
     await page.getByRole('button', { name: 'Take back' }).waitFor();
@@ -89,7 +89,7 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', () => {
     await page.getByRole('button', { name: 'Delete', exact: true }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
     await page.getByRole('heading', { level: 1, name: /Hana/ }).waitFor();
-    expect(await page.getByRole('button', { name: 'Talk with Kaito' }).count()).toBe(0);
+    await expect.poll(() => page.getByRole('button', { name: 'Talk with Kaito' }).count()).toBe(0);
   });
 
   it('changes profile, password, sessions, language and theme', async () => {
@@ -107,16 +107,16 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', () => {
     expect(await findFlaws(page)).toEqual([]);
     await keepPicture(page, 'settings-light');
 
-    expect(await page.locator('.row').count()).toBe(2);
+    await expect.poll(() => page.locator('.row').count()).toBe(2);
     await page.getByRole('button', { name: /^Sign out Chrome/ }).click();
     await other.getByText('Your session has ended. Please sign in again.').waitFor();
     await expect.poll(() => page.locator('.row').count()).toBe(1);
 
     await page.getByRole('radio', { name: '日本語' }).check();
     await page.getByRole('heading', { level: 1, name: '設定' }).waitFor();
-    expect(await page.locator('html').getAttribute('lang')).toBe('ja');
+    await expect.poll(() => page.locator('html').getAttribute('lang')).toBe('ja');
     await page.getByRole('radio', { name: 'ダーク' }).check();
-    expect(await page.locator('html').getAttribute('data-theme')).toBe('dark');
+    await expect.poll(() => page.locator('html').getAttribute('data-theme')).toBe('dark');
     await keepPicture(page, 'settings-ja-dark');
     await page.reload();
     await page.getByRole('heading', { level: 1, name: '設定' }).waitFor();

@@ -35,7 +35,7 @@ async function startModel(): Promise<{ server: Server; url: string }> {
 
 describe.skipIf(chromiumPath === undefined)('answers that are none', async () => {
   const model = await startModel();
-  const { open } = usePageBench({ env: { OPENAI_BASE_URL: model.url, OPENAI_MODEL: 'odd' } });
+  const { open } = usePageBench(() => ({ env: { OPENAI_BASE_URL: model.url, OPENAI_MODEL: 'odd' } }));
   afterAll(() => {
     model.server.closeAllConnections();
     model.server.close();

@@ -1,7 +1,8 @@
 /** An answer that is being written while the page is loaded anew, or its phone is offline for a while: no text twice, and none missing. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { Wire } from '../chat/testing/wire.ts';
+import { HeldModel } from '../testing/held-model.ts';
 import { chromiumPath, keepPicture } from './testing/browser.ts';
 import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, say, signUp, streaming } from './testing/person.ts';
@@ -23,7 +24,22 @@ const shownOn = (page: Page): Promise<string[]> => page.evaluate(() => (globalTh
 const plain = (text: string): string => text.replace(/[\s*_]/g, '');
 
 describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', () => {
-  const bench = usePageBench({ env: { PERSONA_TOKENS_PER_SECOND: '10' } });
+  let model: HeldModel;
+  beforeAll(async () => {
+    model = await HeldModel.start();
+  });
+  afterAll(() => model?.[Symbol.asyncDispose]());
+  beforeEach(() => model.hold());
+  const bench = usePageBench(() => ({ env: model.env }));
+
+  /** The answer goes on in steps that can be seen, and does not end with them. */
+  async function readOn(page: Page): Promise<void> {
+    for (let step = 0; step < 4; step++) {
+      const before = (await shownOn(page)).length;
+      model.say(3);
+      await expect.poll(async () => (await shownOn(page)).length).toBeGreaterThan(before);
+    }
+  }
 
   /** Somebody who has asked, with the first words of the answer before him. */
   async function ask(page: Page): Promise<void> {
@@ -55,8 +71,8 @@ describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', () 
     await page.reload();
     await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
     await keepPicture(page, 'chat-streaming-after-reload');
-    const atOnce = (await shownOn(page)).length;
-    await expect.poll(async () => (await shownOn(page)).length).toBeGreaterThan(atOnce + 3);
+    await readOn(page);
+    model.release();
     await answered(page);
     await expectNeitherHoleNorRepetition(page, [...before, ...(await shownOn(page))]);
   });
@@ -66,6 +82,7 @@ describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', () 
     onTestFinished(() => wire[Symbol.asyncDispose]());
     const page = await bench.open({ baseURL: wire.through(bench.server.url), viewport: { width: 390, height: 844 } });
     await ask(page);
+    await readOn(page);
     wire.cut();
     wire.hold();
     await page.getByText('Reconnecting… nothing is lost.').waitFor();
@@ -73,7 +90,9 @@ describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', () 
     const [held = ''] = (await shownOn(page)).slice(-1);
     wire.release();
     await page.getByText('Reconnecting… nothing is lost.').waitFor({ state: 'detached' });
-    await expect.poll(async () => (await shownOn(page)).at(-1)?.length).toBeGreaterThan(held.length);
+    await readOn(page);
+    expect((await shownOn(page)).at(-1)?.length).toBeGreaterThan(held.length);
+    model.release();
     await answered(page);
     await expectNeitherHoleNorRepetition(page, await shownOn(page));
   });

@@ -9,7 +9,7 @@ import { answered, answers, begin, password, say, signUp } from './testing/perso
 const env = { STRIPE_MODE: 'offline', SIGN_UP_GRANT_TOKENS: '50000', REVERSAL_LIMIT_TOKENS: '1000' };
 
 describe.skipIf(chromiumPath === undefined)('operators and creators', () => {
-  const bench = usePageBench({ env });
+  const bench = usePageBench(() => ({ env }));
   const { open } = bench;
   const panel = (page: Page, name: string | RegExp) => page.getByRole('region', { name, exact: true });
 

@@ -1,13 +1,20 @@
 /** The page in a real Chromium against the whole server: what a person does with it on an ordinary day. */
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AuthClient } from '../../protocol/auth-client.ts';
 import { TsumugiClient } from '../../protocol/client.ts';
+import { HeldModel } from '../testing/held-model.ts';
 import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
 import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, newEmail, password, say, signIn, signUp, streaming } from './testing/person.ts';
 
 describe.skipIf(chromiumPath === undefined)('the page', () => {
-  const bench = usePageBench({ env: { PERSONA_TOKENS_PER_SECOND: '120' } });
+  let model: HeldModel;
+  beforeAll(async () => {
+    model = await HeldModel.start();
+  });
+  afterAll(() => model?.[Symbol.asyncDispose]());
+  beforeEach(() => model.release());
+  const bench = usePageBench(() => ({ env: model.env }));
   const { open } = bench;
 
   it('says what is wrong beside the field, and lets a person in by keyboard alone', async () => {
@@ -20,9 +27,9 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await page.getByLabel('Password', { exact: true }).fill('short');
     await page.keyboard.press('Enter');
     const wrong = page.getByLabel('Mail address');
-    expect(await wrong.getAttribute('aria-invalid')).toBe('true');
+    await expect.poll(() => wrong.getAttribute('aria-invalid')).toBe('true');
     await expect.poll(() => wrong.evaluate((field) => field === document.activeElement)).toBe(true);
-    expect(await page.getByText('At least 10 characters, please.').isVisible()).toBe(true);
+    await page.getByText('At least 10 characters, please.').waitFor();
     await keepPicture(page, 'gate-errors');
 
     await page.keyboard.press('ControlOrMeta+A');
@@ -30,12 +37,12 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await page.keyboard.press('Tab');
     await page.keyboard.type(password);
     await page.getByRole('button', { name: 'Show the password' }).click();
-    expect(await page.getByLabel('Password', { exact: true }).getAttribute('type')).toBe('text');
+    await expect.poll(() => page.getByLabel('Password', { exact: true }).getAttribute('type')).toBe('text');
     await page.getByLabel('Password', { exact: true }).press('Enter');
     await page.locator('.avatar-card').first().waitFor();
     expect(await findFlaws(page)).toEqual([]);
     // The heading has the focus, so that a reader says where one is.
-    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('H1');
     await keepPicture(page, 'home-en-light');
   });
 
@@ -44,9 +51,11 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await signUp(page);
     await begin(page);
     await keepPicture(page, 'chat-empty-light');
+    model.hold();
     await page.locator('.suggestion').first().click();
     await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
     await keepPicture(page, 'chat-streaming-light');
+    model.release();
     await answered(page);
     const text = await answers(page).last().locator('.prose').textContent();
     expect(text?.length).toBeGreaterThan(20);
@@ -56,7 +65,8 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
       return told !== '' && (text?.replace(/\s/g, '').endsWith(told) ?? false);
     };
     await expect.poll(isToldToTheEnd).toBe(true);
-    expect(await page.getByLabel('Write a message').evaluate((field) => field === document.activeElement)).toBe(true);
+    const field = page.getByLabel('Write a message');
+    await expect.poll(() => field.evaluate((each) => each === document.activeElement)).toBe(true);
     expect(await findFlaws(page)).toEqual([]);
     await keepPicture(page, 'chat-light');
 
@@ -72,11 +82,13 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     const page = await open();
     await signUp(page);
     await begin(page);
+    model.hold();
     await say(page, 'Tell me a long story about the sea.');
     await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
     await page.getByRole('button', { name: 'Stop the answer' }).click();
     await answered(page);
     await page.getByText('You stopped here.').waitFor();
+    model.release();
     const first = await answers(page).last().locator('.prose').textContent();
 
     await page.getByRole('button', { name: 'Another answer' }).last().click();
@@ -99,9 +111,9 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await keepPicture(page, 'chat-editing-light');
     await page.keyboard.press('Control+Enter');
     await page.locator('.own').getByText('2/2').waitFor();
+    await expect.poll(() => answers(page).count()).toBe(1);
     await answered(page);
     expect(await page.locator('.own .bubble').textContent()).toBe('Tell me about the mountains instead.');
-    expect(await answers(page).count()).toBe(1);
   });
 
   it('does not send while a word is being converted', async () => {
@@ -116,7 +128,7 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     expect(await page.locator('.own').count()).toBe(0);
     await page.keyboard.press('Enter');
     await page.locator('.own').waitFor();
-    expect(await field.inputValue()).toBe('');
+    await expect.poll(() => field.inputValue()).toBe('');
     await answered(page);
   });
 
@@ -132,13 +144,15 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await two.getByText('You are writing on another device…').waitFor();
     await keepPicture(two, 'chat-typing-elsewhere');
     expect(await one.getByText('You are writing on another device…').count()).toBe(0);
+    model.hold();
     await say(one, 'Can you hear me on both?');
     await two.locator('.own .bubble', { hasText: 'both' }).waitFor();
     await streaming(two).waitFor();
+    model.release();
     await Promise.all([answered(one), answered(two)]);
     await answers(two).first().waitFor();
     expect(await answers(two).locator('.prose').textContent()).toBe(await answers(one).locator('.prose').textContent());
-    expect(await two.getByText('You are writing on another device…').count()).toBe(0);
+    await expect.poll(() => two.getByText('You are writing on another device…').count()).toBe(0);
     await two.close();
     await one.getByRole('link', { name: 'Open in 2 places' }).waitFor({ state: 'detached' });
   });
@@ -177,6 +191,7 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     });
     await signUp(page);
     await begin(page);
+    model.hold();
     await say(page, 'Hold on to this thread.');
     await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
     reachable = false;
@@ -185,6 +200,7 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await keepPicture(page, 'chat-reconnecting-light');
     reachable = true;
     await page.getByText('Reconnecting… nothing is lost.').waitFor({ state: 'detached' });
+    model.release();
     await answered(page);
     const shown = await answers(page).last().locator('.prose').textContent();
     await page.reload();
@@ -201,7 +217,9 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await page.locator('.own .bubble', { hasText: 'Line 36.' }).waitFor();
     const log = page.getByRole('log');
     const shown = await page.locator('.message').count();
-    expect(await log.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight)).toBeLessThan(4);
+    await expect
+      .poll(() => log.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight))
+      .toBeLessThan(4);
     await log.evaluate((each) => each.scrollTo(0, 500));
     // Measured in the page at once: the older page may be here before a second look could be.
     const topOf = (id: string) =>

@@ -10,8 +10,8 @@ export type PageBench = {
   open(options?: Parameters<typeof openDevice>[2]): Promise<Page>;
 };
 
-/** Call inside of `describe`. */
-export function usePageBench(options: Parameters<typeof startTestServer>[0] = {}): PageBench {
+/** Call inside of `describe`. @param options are asked for when the server starts, behind the hooks that stand before this. */
+export function usePageBench(options: () => Parameters<typeof startTestServer>[0] = () => ({})): PageBench {
   let server: TestServer | undefined;
   let browser: Browser | undefined;
   let devices: Device[] = [];
@@ -20,7 +20,7 @@ export function usePageBench(options: Parameters<typeof startTestServer>[0] = {}
     return part;
   };
   beforeAll(async () => {
-    [server, browser] = await Promise.all([startTestServer(options), launchChromium()]);
+    [server, browser] = await Promise.all([startTestServer(options()), launchChromium()]);
   });
   afterAll(async () => {
     await browser?.close();
