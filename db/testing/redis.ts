@@ -1,9 +1,9 @@
-/** A redis-server of its own for a test file: from PATH, on a free port, durable in a temporary folder. */
+/** A redis-server, or valkey-server, of its own for a test file: from PATH, on a free port, durable in a temporary folder. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { Redis } from 'ioredis';
 import { atEnd } from './at-end.ts';
 
@@ -22,8 +22,9 @@ export type TestRedis = {
 /** @throws Error that says so when redis-server is not installed. */
 export async function startRedis(): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), 'tsumugi-redis-'));
-  const port = await freePort();
-  let child = await launch(folder, port);
+  const launched = await launchAnywhere(folder);
+  const { port } = launched;
+  let { child } = launched;
   const ended = atEnd(() => {
     child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
@@ -47,9 +48,27 @@ export async function startRedis(): Promise<TestRedis> {
   };
 }
 
+/** Somebody else may take a free port before the server has it. */
+async function launchAnywhere(folder: string): Promise<{ port: number; child: ChildProcess }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    try {
+      return { port, child: await launch(folder, port) };
+    } catch (error) {
+      if (attempt >= 3 || !/address already in use/i.test(String(error))) throw error;
+    }
+  }
+}
+
+/** The first of the two that is on PATH. */
+const program =
+  ['redis-server', 'valkey-server'].find((name) =>
+    (process.env['PATH'] ?? '').split(delimiter).some((each) => existsSync(join(each, name))),
+  ) ?? 'redis-server';
+
 function launch(folder: string, port: number): Promise<ChildProcess> {
   const options = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'];
-  const child = spawn('redis-server', [...options, '--appendfsync', 'always'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, [...options, '--appendfsync', 'always'], { stdio: ['ignore', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
     let output = '';
     child.once('error', (error: NodeJS.ErrnoException) =>

@@ -6,14 +6,19 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Each: the program's names, and the package that brings it. */
+/** Each: the program's names, where else it may be, and the package that brings it. */
 const needed = [
-  { programs: ['redis-server', 'valkey-server'], debian: 'redis-server' },
-  { programs: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'], debian: 'chromium' },
+  { programs: ['redis-server', 'valkey-server'], places: [], debian: 'redis-server' },
+  {
+    programs: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
+    places: [process.env.CHROMIUM_PATH ?? '', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'],
+    debian: 'chromium',
+  },
 ];
 
 const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/bin', '/usr/sbin', '/usr/local/bin'];
-const isThere = ({ programs }) =>
+const isThere = ({ programs, places }) =>
+  places.some((place) => place !== '' && existsSync(place)) ||
   programs.some((program) => folders.some((folder) => existsSync(join(folder, program))));
 
 const missing = needed.filter((need) => !isThere(need));

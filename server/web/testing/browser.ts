@@ -2,9 +2,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
+const onPath = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'].flatMap((name) =>
+  (process.env['PATH'] ?? '').split(delimiter).map((each) => join(each, name)),
+);
 const usualPlaces = [
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
@@ -16,7 +19,7 @@ const usualPlaces = [
 ];
 
 /** The system's Chromium; undefined where there is none. `CHROMIUM_PATH` names another one. */
-export const chromiumPath: string | undefined = [process.env['CHROMIUM_PATH'], ...usualPlaces].find(
+export const chromiumPath: string | undefined = [process.env['CHROMIUM_PATH'], ...usualPlaces, ...onPath].find(
   (path) => path !== undefined && existsSync(path),
 );
 
