@@ -245,6 +245,9 @@ describe('the account', () => {
     const email = h.newMail();
     const here = await signUp(email);
     const there = await h.identity.signIn(email, password, origin);
+    await expect(h.identity.changePassword(here, 'wrong password', 'another good one')).rejects.toMatchObject({
+      details: { field: 'currentPassword' },
+    });
     expect(await codeOf(h.identity.changePassword(here, 'wrong password', 'another good one'))).toBe(
       'identity.invalid_credentials',
     );

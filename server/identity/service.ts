@@ -250,7 +250,7 @@ export class IdentityService {
     if (!(await this.#matches(found, currentPassword))) {
       const event = { action: 'identity.password_change_failed', userId: who.userId, actor: 'user', origin } as const;
       await this.#db.asService((tx) => this.#audit.write(tx, { ...event, sessionId: who.sessionId }));
-      throw new AppError('identity.invalid_credentials');
+      throw wrongCurrentPassword();
     }
     await giveBack();
     const mail = await this.#db.asService((tx) => this.#keys.cells.decrypt(tx, mailCell(who.userId), found.email_enc));
@@ -259,7 +259,7 @@ export class IdentityService {
       await accounts.lockUser(tx, who.userId);
       const nowMs = this.#clock.now();
       if (!(await accounts.replacePasswordHash(tx, who.userId, found.password_hash, newHash, nowMs))) {
-        throw new AppError('identity.invalid_credentials');
+        throw wrongCurrentPassword();
       }
       const ids = await this.#sessions.end(tx, who.userId, { except: who.sessionId }, 'password_change');
       const event = { action: 'identity.password_changed', userId: who.userId, actor: 'user', origin } as const;
@@ -356,3 +356,9 @@ export class IdentityService {
     };
   }
 }
+
+const wrongCurrentPassword = (): AppError =>
+  new AppError('identity.invalid_credentials', {
+    field: 'currentPassword',
+    expected: 'the password of this account',
+  });

@@ -274,6 +274,7 @@ export const en = {
   'settings.currentPassword': 'Current password',
   'settings.newPassword': 'New password',
   'settings.changePassword': 'Change password',
+  'settings.wrongPassword': 'This is not your current password.',
   'settings.passwordChanged': 'The password was changed; every other session has ended.',
   'settings.sessions': 'Where you are signed in',
   'settings.unknownDevice': 'Unknown device',

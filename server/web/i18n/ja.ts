@@ -262,6 +262,7 @@ export const ja = {
   'settings.currentPassword': '現在のパスワード',
   'settings.newPassword': '新しいパスワード',
   'settings.changePassword': 'パスワードを変更',
+  'settings.wrongPassword': '現在のパスワードと一致しません。',
   'settings.passwordChanged': 'パスワードを変更しました。ほかのセッションはすべて終了しました。',
   'settings.sessions': 'サインイン中の端末',
   'settings.unknownDevice': '不明な端末',

@@ -26,8 +26,10 @@ export function PasswordForm() {
       next.value = '';
       notify(t('settings.passwordChanged'));
     } catch (error) {
-      const place = errorCode(error) === 'identity.weak_password' ? 'next' : 'current';
-      errors.value = { [place]: errorText(error) };
+      const code = errorCode(error);
+      if (code === 'identity.weak_password') errors.value = { next: errorText(error) };
+      else if (code === 'identity.invalid_credentials') errors.value = { current: t('settings.wrongPassword') };
+      else errors.value = { current: errorText(error) };
     } finally {
       busy.value = false;
     }
