@@ -165,7 +165,7 @@ describe('a thread dies', () => {
   });
 
   test('a task that never ends is ended', async () => {
-    const pool = open({ filename: failing, taskTimeoutMs: 300 });
+    const pool = open({ filename: failing, taskTimeoutMs: 3_000 });
     await pool.warmUp();
     await expect(embed(pool, ['spin'])).rejects.toBeInstanceOf(WorkerLostError);
     await pool.warmUp(); // The time of a task includes the start of a new thread, which takes longer than this test allows.
