@@ -7,6 +7,13 @@ export const planErrors = {
     says: 'There is no such plan.',
     saysJa: 'このプランはありません。',
   },
+  'billing.too_many_plans': {
+    retry: 'never',
+    log: 'info',
+    status: 409,
+    says: 'There are as many plans as there may be (100), those that are not offered any more included.',
+    saysJa: 'プランは上限（100件、提供終了分を含む）に達しています。',
+  },
   'billing.plan_exists': {
     retry: 'never',
     log: 'info',

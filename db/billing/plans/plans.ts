@@ -41,14 +41,20 @@ export async function findPlan(tx: Tx, code: string): Promise<PlanRow | undefine
   return raw && toRow(raw);
 }
 
-/** @returns false when there is one of this code. */
-export async function insertPlan(tx: Tx, plan: PlanRow): Promise<boolean> {
+/** `most`: plans there may be, those that are not offered any more included. */
+export async function insertPlan(tx: Tx, plan: PlanRow, most: number): Promise<'added' | 'exists' | 'too_many'> {
+  // One at a time, so that two cannot both be the last one. The free plan is always there.
+  await tx.sql`select from billing.plans where code = 'free' for no key update`;
+  const [there] = await tx.sql<{ exists: boolean; count: number }[]>`
+    select coalesce(bool_or(code = ${plan.code}), false) as exists, count(*)::integer as count from billing.plans`;
+  if (there?.exists === true) return 'exists';
+  if ((there?.count ?? 0) >= most) return 'too_many';
   const rows = await tx.sql`
     insert into billing.plans (code, name_en, name_ja, avatar_limit, monthly_token_limit, monthly_tokens, price_minor, currency, interval, active, sort)
     values (${plan.code}, ${plan.nameEn}, ${plan.nameJa}, ${plan.avatarLimit}, ${plan.monthlyTokenLimit}, ${plan.monthlyTokens}, ${plan.priceMinor},
       ${plan.currency}, ${plan.interval}, ${plan.active}, ${plan.sort})
     on conflict (code) do nothing returning 1`;
-  return rows.length > 0;
+  return rows.length > 0 ? 'added' : 'exists';
 }
 
 /** What is left out stays. */

@@ -6,6 +6,9 @@ import { AppError } from '../../errors.ts';
 import { ChangeBody, CreateBody, PlanList, PlanRecord } from './admin-shapes.ts';
 import { FREE } from './rank.ts';
 
+/** All of them stand in one reply; each is about 500 bytes. */
+export const MAX_PLANS = 100;
+
 export function planAdminCalls(db: Database): AdminCall[] {
   return [
     {
@@ -21,11 +24,11 @@ export function planAdminCalls(db: Database): AdminCall[] {
       method: 'POST',
       path: '/admin/plans',
       action: 'plans.create',
-      says: 'Adds a plan that costs something.',
+      says: `Adds a plan that costs something. There may be ${MAX_PLANS} plans, those that are not offered any more included.`,
       body: CreateBody,
       reply: PlanRecord,
       statuses: [201],
-      errors: ['protocol.invalid_body', 'billing.plan_exists'],
+      errors: ['protocol.invalid_body', 'billing.plan_exists', 'billing.too_many_plans'],
       note: ({ body }) => ({ plan: (body as CreateBody).planId }),
       async run({ body }) {
         const { planId: code, active = true, sort = 0, ...given } = body as CreateBody;
@@ -33,7 +36,9 @@ export function planAdminCalls(db: Database): AdminCall[] {
           throw AppError.invalid('amountMinor', 'above 0: only the plan `free` costs nothing');
         checkCurrency(given);
         const row = { code, active, sort, ...toChange(given) } as PlanRow;
-        if (!(await db.asService((tx) => insertPlan(tx, row)))) throw new AppError('billing.plan_exists');
+        const outcome = await db.asService((tx) => insertPlan(tx, row, MAX_PLANS));
+        if (outcome === 'exists') throw new AppError('billing.plan_exists');
+        if (outcome === 'too_many') throw new AppError('billing.too_many_plans', { field: 'planId', limit: MAX_PLANS });
         return adminReply(toRecord(row), 201);
       },
     },
