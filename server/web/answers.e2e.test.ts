@@ -2,6 +2,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
+import { Database } from '../../db/client.ts';
+import { fillBranches } from '../chat/testing/fill-branches.ts';
 import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
 import { usePageBench } from './testing/page-bench.ts';
 import { answered, answers, begin, say, signUp } from './testing/person.ts';
@@ -35,11 +37,13 @@ async function startModel(): Promise<{ server: Server; url: string }> {
 
 describe.skipIf(chromiumPath === undefined)('answers that are none', async () => {
   const model = await startModel();
-  const { open } = usePageBench(() => ({ env: { OPENAI_BASE_URL: model.url, OPENAI_MODEL: 'odd' } }));
+  const bench = usePageBench(() => ({ env: { OPENAI_BASE_URL: model.url, OPENAI_MODEL: 'odd' } }));
   afterAll(() => {
     model.server.closeAllConnections();
     model.server.close();
   });
+
+  const { open } = bench;
 
   it('says that there is no answer, over a reload too, and asks for one', async () => {
     const page = await open();
@@ -72,6 +76,41 @@ describe.skipIf(chromiumPath === undefined)('answers that are none', async () =>
         .poll(() => log.evaluate((each) => each.scrollHeight - each.scrollTop - each.clientHeight))
         .toBeLessThan(4);
     }
+  });
+
+  it('offers no further answer or edit where there are as many as there may be, and leafs through them', async () => {
+    const page = await open();
+    await signUp(page);
+    await begin(page);
+    await say(page, 'Hello');
+    await answers(page).getByText('Here I am.').waitFor();
+    await answered(page);
+    const again = page.getByRole('button', { name: 'Another answer' });
+    const edit = page.getByRole('button', { name: 'Edit message' });
+    expect([await again.isEnabled(), await edit.isEnabled()]).toEqual([true, true]);
+    const messageIds = await page
+      .locator('[data-message-id]')
+      .evaluateAll((all) => all.map((one) => one.getAttribute('data-message-id') ?? ''));
+    const db = new Database(bench.server.env['DATABASE_URL'] ?? '', { max: 1 });
+    for (const messageId of messageIds) await fillBranches({ db }, messageId);
+    await db.close();
+    // Somewhere else they have become many: here one is told when it is tried.
+    await again.click();
+    await page.getByText('There are as many branches beside each other here').waitFor();
+    await page.reload();
+    const noAnswer = page.getByRole('button', { name: 'No further answer: 200 is the most there can be' });
+    await noAnswer.waitFor();
+    expect(await noAnswer.isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'No further edit: 200 versions is the most' }).isDisabled()).toBe(
+      true,
+    );
+    await keepPicture(page, 'chat-many-branches-light');
+    expect(await findFlaws(page)).toEqual([]);
+    await page.locator('.answer').getByRole('button', { name: 'Previous version' }).click();
+    await answers(page).getByText('Number 1', { exact: true }).waitFor();
+    await page.getByText('199/200').waitFor();
+    await say(page, 'And on it goes');
+    await answers(page).getByText('Here I am.').waitFor();
   });
 
   it('says why an answer failed, and afterwards at least that there is none', async () => {

@@ -1,8 +1,8 @@
+import type { Database } from '../../../db/client.ts';
 import { MAX_BRANCHES } from '../../../protocol/primitives.ts';
-import type { Bench } from './engine.ts';
 
 /** As if people had gone on for days: branches beside `messageId` until there are `count`, the newest of them as it was before. */
-export async function fillBranches({ db }: Bench, messageId: string, count = MAX_BRANCHES): Promise<void> {
+export async function fillBranches({ db }: { db: Database }, messageId: string, count = MAX_BRANCHES): Promise<void> {
   await db.asService(
     (tx) => tx.sql`
       with one as (select * from chat.messages where id = ${messageId}), there as (
