@@ -12,7 +12,7 @@ import { Link } from '../shell/link.tsx';
 import { Confirm } from '../ui/dialog.tsx';
 import { Icon } from '../ui/icons.tsx';
 import { notify } from '../ui/notices.tsx';
-import { conversations, deleteConversation, loadMoreConversations } from './store.ts';
+import { conversations, deleteConversation } from './store.ts';
 
 export function ConversationList({ onFollow }: { onFollow?: () => void }) {
   const removing = useSignal<Conversation | undefined>(undefined);
@@ -50,11 +50,7 @@ export function ConversationList({ onFollow }: { onFollow?: () => void }) {
         ))}
       </ul>
       {shown !== undefined && shown.nextBefore !== null && (
-        <button
-          type="button"
-          class="button quiet small wide"
-          onClick={() => void loadMoreConversations().catch((error: unknown) => notify(errorText(error), 'wrong'))}
-        >
+        <button type="button" class="button quiet small wide" onClick={() => void conversations.loadMore()}>
           {t('more')}
         </button>
       )}

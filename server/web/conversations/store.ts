@@ -2,29 +2,23 @@
 import type { Conversation } from '../../../protocol/chat.ts';
 import { fetchAvatars, unknownOf } from '../avatars/store.ts';
 import { client, onSignedOut } from '../session/store.ts';
-import { Loaded } from '../ui/loadable.ts';
-
-export type ConversationPage = Readonly<{ items: readonly Conversation[]; nextBefore: string | null }>;
+import { type Page, Paged } from '../ui/paged.ts';
 
 const pageSize = 30;
+const longestPage = 100;
 
-export const conversations = new Loaded<ConversationPage>(() => fetchPage(undefined));
+export const conversations = new Paged<Conversation>((before) => fetchPage(before));
 onSignedOut(() => conversations.reset());
 
-async function fetchPage(before: string | undefined): Promise<ConversationPage> {
+async function fetchPage(before: string | undefined): Promise<Page<Conversation>> {
+  // Read again after each answer: what had been asked for stays in the list as far as one page can hold it.
+  const shown = before === undefined ? (conversations.value?.items.length ?? 0) : 0;
   const page = await client().request('chat.list_conversations', {
-    limit: pageSize,
+    limit: Math.min(Math.max(shown, pageSize), longestPage),
     ...(before === undefined ? {} : { before }),
   });
   await fetchAvatars(unknownOf(page.conversations.map(({ avatarId }) => avatarId)));
   return { items: page.conversations, nextBefore: page.nextBefore };
-}
-
-export async function loadMoreConversations(): Promise<void> {
-  const shown = conversations.value;
-  if (shown?.nextBefore === null || shown === undefined) return;
-  const page = await fetchPage(shown.nextBefore);
-  conversations.set({ items: [...shown.items, ...page.items], nextBefore: page.nextBefore });
 }
 
 /** Opens a conversation with an avatar; an empty one is used again. @returns its id */
