@@ -282,7 +282,11 @@ export const TracePart = Type.Object({
   role: Type.Union([Type.Literal('system'), Type.Literal('user'), Type.Literal('assistant')]),
   tokens: Type.Integer({ minimum: 0 }),
   why: TraceWhy,
-  text: Type.String(),
+  text: Type.String({ description: 'Of long prompts, some parts have only their beginning.' }),
+  textLength: Type.Integer({
+    minimum: 0,
+    description: 'UTF-16 units of the whole part; more than `text` has where that was cut.',
+  }),
   source: Type.Object({
     avatarPromptVersion: Type.Optional(Type.Integer()),
     messageId: Type.Optional(Uuid),

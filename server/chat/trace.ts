@@ -10,6 +10,7 @@ import { AppError } from '../errors.ts';
 import type { Caller } from '../peer.ts';
 import type { MemoryAccess, Partners } from './needs.ts';
 import type { StoredPart, StoredTrace } from './prompt.ts';
+import { withinTrace } from './trace-text.ts';
 import { toWhy } from './trace-why.ts';
 
 type Texts = {
@@ -53,7 +54,7 @@ export class TraceReader {
     ]);
     const { contextLimit, maxOutputTokens, tokensTotal } = stored;
     const left = stored.left.map((each) => ({ ...each, why: toWhy(each.why) }));
-    const parts = stored.parts.map((part) => toPart(part, { prompt, messages, memories }));
+    const parts = withinTrace(stored.parts.map((part) => toPart(part, { prompt, messages, memories })));
     return { generationId, model: generation.model, contextLimit, maxOutputTokens, tokensTotal, parts, left };
   }
 
@@ -67,12 +68,14 @@ export class TraceReader {
 
 function toPart(stored: StoredPart, texts: Texts): TracePart {
   const { part, role, tokens, why, avatarPromptVersion, messageId, memoryId, score } = stored;
+  const text = textOf(stored, texts) ?? '';
   return {
     part,
     role,
     tokens,
     why: toWhy(why),
-    text: textOf(stored, texts) ?? '',
+    text,
+    textLength: text.length,
     source: {
       ...(avatarPromptVersion === undefined ? {} : { avatarPromptVersion }),
       ...(messageId === undefined ? {} : { messageId }),

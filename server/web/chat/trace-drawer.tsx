@@ -151,7 +151,13 @@ function PartView({ part }: { part: TracePart }) {
             {part.text.slice(0, 90)}
             {part.text.length > 90 ? '…' : ''}
           </summary>
-          <pre class="prompt-text">{part.text}</pre>
+          <pre class="prompt-text">
+            {part.text}
+            {part.text.length < part.textLength && '…'}
+          </pre>
+          {part.text.length < part.textLength && (
+            <p class="field-hint">{t('trace.cut', { count: formatNumber(part.textLength) })}</p>
+          )}
         </details>
       )}
     </li>

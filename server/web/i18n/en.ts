@@ -211,6 +211,7 @@ export const en = {
   'trace.fromMemory': 'memory {id}',
   'trace.fromMessage': 'message of: {role}',
   'trace.withheld': 'The text belongs to the companion’s owner and is not shown.',
+  'trace.cut': 'Only the beginning is shown here: the model was given all {count} characters.',
   'trace.left': 'Left out',
   'trace.nothingLeft': 'Nothing: everything fitted.',
   'trace.why.prompt': 'The active version of the character',

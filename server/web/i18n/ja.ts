@@ -201,6 +201,7 @@ export const ja = {
   'trace.fromMemory': '記憶 {id}',
   'trace.fromMessage': '{role}の発言',
   'trace.withheld': '内容は話し相手の持ち主のものなので表示されません。',
+  'trace.cut': 'ここでは冒頭のみを表示しています。モデルには全{count}文字が渡されました。',
   'trace.left': '含めなかったもの',
   'trace.nothingLeft': 'ありません。すべて収まりました。',
   'trace.why.prompt': '使用中の人柄',
