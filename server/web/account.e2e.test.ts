@@ -103,7 +103,7 @@ describe.skipIf(chromiumPath === undefined)('around the conversation', () => {
     await page.getByLabel('Current password').fill('not the password');
     await page.getByLabel('New password').fill(`${password} staple`);
     await page.getByRole('button', { name: 'Change password' }).click();
-    await page.getByText('Mail address or password is wrong.').waitFor();
+    await page.getByText('This is not your current password.').waitFor();
     expect(await findFlaws(page)).toEqual([]);
     await keepPicture(page, 'settings-light');
 

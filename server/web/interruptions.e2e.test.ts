@@ -5,7 +5,7 @@ import { Wire } from '../chat/testing/wire.ts';
 import { HeldModel } from '../testing/held-model.ts';
 import { chromiumPath, keepPicture } from './testing/browser.ts';
 import { usePageBench } from './testing/page-bench.ts';
-import { answered, answers, begin, say, signUp, streaming } from './testing/person.ts';
+import { answered, answers, begin, firstWords, say, signUp } from './testing/person.ts';
 
 /** What was on the screen of the answer in the making, at every change of it. */
 type Watched = typeof globalThis & { shown?: string[] };
@@ -47,7 +47,7 @@ describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', () 
     await signUp(page);
     await begin(page);
     await say(page, 'Tell me of the sea, and of everybody who lives by it.');
-    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    await firstWords(page);
   }
 
   /** All that was seen at any time is the beginning of what is stored, and longer each time. */
@@ -69,7 +69,7 @@ describe.skipIf(chromiumPath === undefined)('an answer that is interrupted', () 
     await ask(page);
     const before = await shownOn(page);
     await page.reload();
-    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    await firstWords(page);
     await keepPicture(page, 'chat-streaming-after-reload');
     await readOn(page);
     model.release();

@@ -5,7 +5,18 @@ import { TsumugiClient } from '../../protocol/client.ts';
 import { HeldModel } from '../testing/held-model.ts';
 import { chromiumPath, findFlaws, keepPicture } from './testing/browser.ts';
 import { usePageBench } from './testing/page-bench.ts';
-import { answered, answers, begin, newEmail, password, say, signIn, signUp, streaming } from './testing/person.ts';
+import {
+  answered,
+  answers,
+  begin,
+  firstWords,
+  newEmail,
+  password,
+  say,
+  signIn,
+  signUp,
+  streaming,
+} from './testing/person.ts';
 
 describe.skipIf(chromiumPath === undefined)('the page', () => {
   let model: HeldModel;
@@ -53,7 +64,7 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await keepPicture(page, 'chat-empty-light');
     model.hold();
     await page.locator('.suggestion').first().click();
-    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    await firstWords(page);
     await keepPicture(page, 'chat-streaming-light');
     model.release();
     await answered(page);
@@ -84,7 +95,7 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await begin(page);
     model.hold();
     await say(page, 'Tell me a long story about the sea.');
-    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    await firstWords(page);
     await page.getByRole('button', { name: 'Stop the answer' }).click();
     await answered(page);
     await page.getByText('You stopped here.').waitFor();
@@ -193,7 +204,7 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
     await begin(page);
     model.hold();
     await say(page, 'Hold on to this thread.');
-    await streaming(page).locator('.prose', { hasText: /\w{4}/ }).waitFor();
+    await firstWords(page);
     reachable = false;
     for (const socket of sockets) socket.close();
     await page.getByText('Reconnecting… nothing is lost.').waitFor();

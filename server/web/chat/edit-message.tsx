@@ -1,6 +1,6 @@
 /** Changing an own message in its place. Escape leaves it, Enter with Ctrl or Command sends. */
 import { useSignal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Message } from '../../../protocol/chat.ts';
 import { t } from '../i18n/translate.ts';
 import { fitHeight } from './composer.tsx';
@@ -11,7 +11,8 @@ type EditProps = { chat: ChatStore; message: Message; onTaken: () => void; onLea
 export function EditMessage({ chat, message, onTaken, onLeave }: EditProps) {
   const text = useSignal(message.text);
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  // Before anybody can type: behind the first letters it would move the cursor away from them.
+  useLayoutEffect(() => {
     const element = field.current;
     if (element === null) return;
     element.focus();

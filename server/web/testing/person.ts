@@ -38,5 +38,8 @@ export async function say(page: Page, text: string): Promise<void> {
 
 export const answers = (page: Page): Locator => page.locator('.answer:not(.streaming)');
 export const streaming = (page: Page): Locator => page.locator('.streaming');
+/** Words of an answer that is being written are there, not only the sign that somebody writes. */
+export const firstWords = (page: Page): Promise<void> =>
+  streaming(page).locator('.prose > :not(.thinking)', { hasText: /\S/ }).first().waitFor();
 /** The answer that is being written has ended. */
 export const answered = (page: Page): Promise<void> => streaming(page).waitFor({ state: 'detached' });
