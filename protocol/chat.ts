@@ -36,8 +36,7 @@ export const Usage = Type.Object({
 });
 export type Usage = Static<typeof Usage>;
 
-/** The entry of the token ledger that a generation was settled with. */
-/** What `billing.proof` is asked with. */
+/** The entry of the token ledger that a generation was settled with, as `billing.proof` is asked for it. */
 export const LedgerRef = Type.Object({ shard: Shard, seq: Type.Integer({ minimum: 1 }), hash: Hash });
 export type LedgerRef = Static<typeof LedgerRef>;
 

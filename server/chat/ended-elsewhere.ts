@@ -65,7 +65,7 @@ function toDone(
     messageId: message?.id ?? null,
     finishReason,
     usage: { tokensIn: row.tokensIn ?? 0, tokensOut: row.tokensOut ?? 0 },
-    ledger: paid === undefined ? null : paid,
+    ledger: paid ?? null,
     length: message?.text.length ?? 0,
     revision,
     ...(row.errorCode === null

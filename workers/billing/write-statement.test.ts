@@ -111,7 +111,7 @@ describe('CSV', () => {
 
 describe('numbers and dates', () => {
   test('have the digits of their currency', () => {
-    expect(['JPY', 'usd', 'KWD', 'HUF', 'IDR'].map(minorDigits)).toEqual([0, 2, 3, 2, 2]);
+    expect(['JPY', 'usd', 'KWD', 'HUF', 'IDR', 'UGX'].map(minorDigits)).toEqual([0, 2, 3, 2, 2, 2]);
     expect([
       plainAmount(-5, 'USD'),
       plainAmount(1234567, 'USD'),

@@ -49,12 +49,11 @@ export async function insertPlan(tx: Tx, plan: PlanRow, most: number): Promise<'
     select coalesce(bool_or(code = ${plan.code}), false) as exists, count(*)::integer as count from billing.plans`;
   if (there?.exists === true) return 'exists';
   if ((there?.count ?? 0) >= most) return 'too_many';
-  const rows = await tx.sql`
+  await tx.sql`
     insert into billing.plans (code, name_en, name_ja, avatar_limit, monthly_token_limit, monthly_tokens, price_minor, currency, interval, active, sort)
     values (${plan.code}, ${plan.nameEn}, ${plan.nameJa}, ${plan.avatarLimit}, ${plan.monthlyTokenLimit}, ${plan.monthlyTokens}, ${plan.priceMinor},
-      ${plan.currency}, ${plan.interval}, ${plan.active}, ${plan.sort})
-    on conflict (code) do nothing returning 1`;
-  return rows.length > 0 ? 'added' : 'exists';
+      ${plan.currency}, ${plan.interval}, ${plan.active}, ${plan.sort})`;
+  return 'added';
 }
 
 /** What is left out stays. */
