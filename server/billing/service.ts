@@ -17,6 +17,7 @@ import { addUsage, listUsage } from '../../db/billing/usage.ts';
 import type { Database, Tx } from '../../db/client.ts';
 import type { LedgerEntry, UsageDay } from '../../protocol/billing.ts';
 import type { UpReply } from '../../protocol/up.ts';
+import { isUuid } from '../../protocol/uuid.ts';
 import type { TaskRunner } from '../../workers/runner.ts';
 import type { Clock } from '../clock.ts';
 import { AppError } from '../errors.ts';
@@ -44,7 +45,6 @@ export { toRefusal } from './holds/holds.ts';
 export type { Charge, Settled, Settlement } from './settlement.ts';
 
 const DAY_MS = 86_400_000;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export type BillingOptions = {
   signUpGrantTokens: number;
@@ -282,7 +282,7 @@ export class BillingService {
     before: string | undefined,
     limit: number,
   ): Promise<{ entries: LedgerEntry[]; nextBefore: string | null }> {
-    if (before !== undefined && !UUID.test(before)) throw AppError.invalid('before', '`nextBefore` of the page before');
+    if (before !== undefined && !isUuid(before)) throw AppError.invalid('before', '`nextBefore` of the page before');
     return this.#db.asUser(userId, async (tx) => {
       const account = (await findAccounts(tx, [userId])).get(userId);
       if (account === undefined) return { entries: [], nextBefore: null };

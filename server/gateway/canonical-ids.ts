@@ -3,6 +3,7 @@
  * both pass; ids are keys of maps all over the server, where two forms of one id would be two things.
  */
 import type { TSchema } from 'typebox';
+import { isUuidInAnyCase } from '../../protocol/uuid.ts';
 
 type Rewrite = (value: unknown) => unknown;
 
@@ -23,11 +24,9 @@ export function uuidRewriter(schema: TSchema): Rewrite | undefined {
   return facts.anyOf === undefined ? undefined : ofUnion(facts.anyOf);
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 /** Looks again: in a union another member may have let a text pass. */
 function lowered(value: unknown): unknown {
-  return typeof value === 'string' && UUID.test(value) ? value.toLowerCase() : value;
+  return typeof value === 'string' && isUuidInAnyCase(value) ? value.toLowerCase() : value;
 }
 
 function ofObject(properties: Readonly<Record<string, TSchema>>): Rewrite | undefined {

@@ -1,10 +1,10 @@
 /** Statements as downloads: for the creator with his token, and once for whoever has an address that he asked for. */
+
+import { isUuid } from '../../../protocol/uuid.ts';
 import { queryDocs } from '../../admin-query.ts';
 import { AppError } from '../../errors.ts';
 import { callerOf, type HttpReply, type Route } from '../../http.ts';
 import type { Format, Statements, Written } from './statements.ts';
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function statementRoutes(statements: Statements): Route[] {
   const own = (format: Format): Route => ({
@@ -35,7 +35,7 @@ export function statementRoutes(statements: Statements): Route[] {
 
 /** @throws AppError `billing.payout_not_found` for what is no id at all. */
 export function payoutIdOf(id: string): string {
-  if (!UUID.test(id)) throw new AppError('billing.payout_not_found');
+  if (!isUuid(id)) throw new AppError('billing.payout_not_found');
   return id;
 }
 

@@ -7,6 +7,7 @@ import { findByProviderId, setBankFailure } from '../../../db/billing/payouts/ac
 import { type Claim, claimTransfer } from '../../../db/billing/payouts/claims.ts';
 import { findPayout, findPayoutIdByTransfer } from '../../../db/billing/payouts/payouts.ts';
 import type { Database } from '../../../db/client.ts';
+import { isUuid } from '../../../protocol/uuid.ts';
 import type { Clock } from '../../clock.ts';
 import { AppError } from '../../errors.ts';
 import type { PayoutLog } from './needs.ts';
@@ -15,7 +16,6 @@ import { type Actor, getLocked, setState, takeBack } from './states.ts';
 
 /** Longer than a request with all its retries may take. */
 const LEASE_MS = 5 * 60_000;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 type Parts = { db: Database; clock: Clock; provider: PayoutProvider; log: PayoutLog };
 
@@ -115,7 +115,7 @@ export class Transfers {
 
   /** The payout that a transfer says to be for, where there is one: an account may serve other servers as well, whose payouts are theirs. */
   async #ownPayoutId({ payoutId }: TransferFacts): Promise<string | undefined> {
-    if (payoutId === null || !UUID.test(payoutId)) return undefined;
+    if (payoutId === null || !isUuid(payoutId)) return undefined;
     return (await this.#parts.db.asService((tx) => findPayout(tx, payoutId)))?.payoutId;
   }
 

@@ -1,5 +1,6 @@
 /** What operators do with purchases: look them up, give money back, check them. Each call is entered in the operators' journal. */
 import type { PurchaseRow, PurchaseStatus } from '../../../db/billing/purchases/purchases.ts';
+import { isUuidInAnyCase } from '../../../protocol/uuid.ts';
 import { type AdminCall, adminReply } from '../../admin-call.ts';
 import { AppError } from '../../errors.ts';
 import type { Tickets } from '../tickets/tickets.ts';
@@ -7,7 +8,6 @@ import * as shapes from './admin-shapes.ts';
 import type { PurchaseService } from './service.ts';
 import { shownPurchase } from './shown.ts';
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const statuses: readonly PurchaseStatus[] = ['paid', 'partially_refunded', 'refunded', 'disputed', 'charged_back'];
 const MAX_LIMIT = 200;
 
@@ -52,7 +52,7 @@ export function purchaseAdminCalls(purchases: PurchaseService, tickets: Tickets)
       note: ({ body }) => ({ amountMinor: (body as shapes.RefundBody).amountMinor ?? null }),
       async run({ body }, id, admin) {
         const { amountMinor, reason, requestKey } = body as shapes.RefundBody;
-        if (!UUID.test(id)) throw new AppError('billing.purchase_not_found');
+        if (!isUuidInAnyCase(id)) throw new AppError('billing.purchase_not_found');
         const { refunds } = purchases.buying;
         const request = { purchaseId: id.toLowerCase(), amountMinor, reason, requestKey, requestedBy: admin.userId };
         const { id: refundId, ...refund } = await refunds.request(request);
@@ -89,7 +89,7 @@ function toRecord(row: PurchaseRow): shapes.PurchaseRecord {
 function uuidIn(query: URLSearchParams, name: string): string | undefined {
   const given = query.get(name);
   if (given === null || given === '') return undefined;
-  if (!UUID.test(given)) throw AppError.invalid(name, 'a UUID');
+  if (!isUuidInAnyCase(given)) throw AppError.invalid(name, 'a UUID');
   return given.toLowerCase();
 }
 

@@ -2,9 +2,10 @@
  * `GET /stripe/return`: where the checkout and the portal send people back to. Grants nothing: it asks the provider and leads to the
  * page, which hears what was bought over its socket.
  */
+
+import { isUuid } from '../../../protocol/uuid.ts';
 import type { HttpReply, Route, RouteRequest } from '../../http.ts';
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const policy =
   "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -18,7 +19,7 @@ export function returnRoute(look: (paymentId: string) => void): Route {
     errors: [],
     handle(request: RouteRequest): HttpReply {
       const paymentId = request.query.get('payment') ?? '';
-      if (UUID.test(paymentId)) look(paymentId);
+      if (isUuid(paymentId)) look(paymentId);
       const japanese = request.query.get('lang') === 'ja';
       return {
         status: 200,

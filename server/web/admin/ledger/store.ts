@@ -1,5 +1,6 @@
 /** The ledger as operators look at it: accounts, entries, corrections, and whether everything agrees. */
 import { signal } from '@preact/signals';
+import { isUuidInAnyCase } from '../../../../protocol/uuid.ts';
 import type {
   LedgerAccount,
   LedgerAccountPage,
@@ -12,8 +13,6 @@ import type { UserPage } from '../../../ops/admin-shapes.ts';
 import { onSignedOut, requestAsAccount } from '../../session/store.ts';
 import { Loaded } from '../../ui/loadable.ts';
 import { Paged } from '../../ui/paged.ts';
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** What is looked at: one account, or everything. */
 export const chosen = signal<LedgerAccount | undefined>(undefined);
@@ -68,7 +67,7 @@ export async function find(text: string): Promise<void> {
     entryQuery.value = '';
     return loadLedger();
   }
-  if (!uuid.test(wanted)) {
+  if (!isUuidInAnyCase(wanted)) {
     const { users } = await requestAsAccount<UserPage>('POST', '/admin/users/search', { email: wanted });
     return showAccounts(users[0] === undefined ? [] : (await fetchAccounts({ userId: users[0].userId })).items);
   }

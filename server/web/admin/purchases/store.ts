@@ -1,11 +1,11 @@
 /** Purchases over the operators' interface. */
 import { signal } from '@preact/signals';
+import { isUuidInAnyCase } from '../../../../protocol/uuid.ts';
 import type { PurchasePage, PurchaseRecord, RefundBody } from '../../../billing/purchases/admin-shapes.ts';
 import type { UserPage } from '../../../ops/admin-shapes.ts';
 import { onSignedOut, requestAsAccount } from '../../session/store.ts';
 import { Paged } from '../../ui/paged.ts';
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const wish = signal('');
 
 export const purchases = new Paged<PurchaseRecord>(async (before) => {
@@ -28,7 +28,7 @@ export async function findPurchases(text: string): Promise<void> {
     if (users[0] === undefined) return purchases.set({ items: [], nextBefore: null });
     wish.value = `userId=${users[0].userId}`;
   } else if (wanted === '') wish.value = '';
-  else wish.value = new URLSearchParams({ [uuid.test(wanted) ? 'userId' : 'paymentId']: wanted }).toString();
+  else wish.value = new URLSearchParams({ [isUuidInAnyCase(wanted) ? 'userId' : 'paymentId']: wanted }).toString();
   await purchases.load();
 }
 
