@@ -86,8 +86,8 @@ export function EditAvatarScreen({ avatarId }: { avatarId: string }) {
       <PromptVersions
         avatarId={avatarId}
         pages={prompts.value}
-        onChanged={(pages) => {
-          prompts.value = pages;
+        onChanged={(change) => {
+          if (prompts.value !== undefined) prompts.value = change(prompts.value);
         }}
       />
     </Screen>

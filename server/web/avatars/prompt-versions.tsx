@@ -11,7 +11,11 @@ import { activatePrompt, listPrompts } from './store.ts';
 
 /** The pages that are shown, and the active version, which may stand on none of them. */
 export type PromptPages = Readonly<UpReply<'companion.list_prompts'>>;
-type VersionsProps = { avatarId: string; pages: PromptPages; onChanged: (pages: PromptPages) => void };
+type VersionsProps = {
+  avatarId: string;
+  pages: PromptPages;
+  onChanged: (change: (now: PromptPages) => PromptPages) => void;
+};
 
 export function PromptVersions({ avatarId, pages, onChanged }: VersionsProps) {
   const list = useRef<HTMLOListElement>(null);
@@ -21,8 +25,12 @@ export function PromptVersions({ avatarId, pages, onChanged }: VersionsProps) {
     busy.value = true;
     try {
       const active = await activatePrompt(avatarId, version);
-      const changed = prompts.map((prompt) => ({ ...prompt, active: prompt.version === version }));
-      onChanged({ ...pages, active, prompts: changed });
+      // Of what is shown by now: a further page may have come meanwhile.
+      onChanged((now) => ({
+        ...now,
+        active,
+        prompts: now.prompts.map((prompt) => ({ ...prompt, active: prompt.version === version })),
+      }));
       notify(t('avatar.activated', { version }));
     } catch (error) {
       notify(errorText(error), 'wrong');
@@ -34,7 +42,11 @@ export function PromptVersions({ avatarId, pages, onChanged }: VersionsProps) {
     if (nextBefore === null) return;
     try {
       const next = await listPrompts(avatarId, nextBefore);
-      onChanged({ ...pages, prompts: [...prompts, ...next.prompts], nextBefore: next.nextBefore });
+      onChanged((now) => {
+        if (now.nextBefore !== nextBefore) return now;
+        const older = next.prompts.map((prompt) => ({ ...prompt, active: prompt.version === now.active?.version }));
+        return { ...now, prompts: [...now.prompts, ...older], nextBefore: next.nextBefore };
+      });
     } catch (error) {
       notify(errorText(error), 'wrong');
     }
