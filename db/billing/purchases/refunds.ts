@@ -7,6 +7,8 @@ export type RefundRow = {
   purchaseId: string;
   userId: string;
   amountMinor: number;
+  /** What the operator's request named; null where it asked for what was left. */
+  askedMinor: number | null;
   currency: string;
   origin: 'operator' | 'duplicate' | 'provider';
   reason: string;
@@ -18,13 +20,17 @@ export type RefundRow = {
   attempts: number;
   createdAt: Date;
 };
-type Raw = Omit<RefundRow, 'amountMinor'> & { amountMinor: string };
+type Raw = Omit<RefundRow, 'amountMinor' | 'askedMinor'> & { amountMinor: string; askedMinor: string | null };
 
 const columns = (tx: Tx) => tx.sql`
-  id, purchase_id as "purchaseId", user_id as "userId", amount_minor as "amountMinor", currency, origin, reason,
+  id, purchase_id as "purchaseId", user_id as "userId", amount_minor as "amountMinor", asked_minor as "askedMinor", currency, origin, reason,
   requested_by as "requestedBy", request_key as "requestKey", provider_refund_id as "providerRefundId", status,
   error_code as "errorCode", attempts, created_at as "createdAt"`;
-const toRow = (raw: Raw): RefundRow => ({ ...raw, amountMinor: Number(raw.amountMinor) });
+const toRow = (raw: Raw): RefundRow => ({
+  ...raw,
+  amountMinor: Number(raw.amountMinor),
+  askedMinor: raw.askedMinor === null ? null : Number(raw.askedMinor),
+});
 
 /** @returns false when this request, or this refund of the provider, is there already. */
 export async function insertRefund(
@@ -32,9 +38,9 @@ export async function insertRefund(
   row: Omit<RefundRow, 'errorCode' | 'attempts' | 'createdAt'>,
 ): Promise<boolean> {
   const made = await tx.sql`
-    insert into billing.refunds (id, purchase_id, user_id, amount_minor, currency, origin, reason, requested_by, request_key,
+    insert into billing.refunds (id, purchase_id, user_id, amount_minor, asked_minor, currency, origin, reason, requested_by, request_key,
       provider_refund_id, status)
-    values (${row.id}, ${row.purchaseId}, ${row.userId}, ${row.amountMinor}, ${row.currency}, ${row.origin}, ${row.reason},
+    values (${row.id}, ${row.purchaseId}, ${row.userId}, ${row.amountMinor}, ${row.askedMinor}, ${row.currency}, ${row.origin}, ${row.reason},
       ${row.requestedBy}, ${row.requestKey}, ${row.providerRefundId}, ${row.status})
     on conflict do nothing`;
   return made.count === 1;

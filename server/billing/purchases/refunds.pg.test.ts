@@ -57,6 +57,22 @@ test('the same key refunds once, at the same moment too; with another amount or 
   await expect(ask(100, key, 'another reason')).rejects.toMatchObject({ code: 'billing.idempotency_conflict' });
 });
 
+test('a request for what is left is another one than a request for as much, and the same when it comes again', async () => {
+  const [key, other] = [randomUUID(), randomUUID()];
+  const all = await ask(undefined, key);
+  expect((await ask(undefined, key)).id).toBe(all.id);
+  await expect(ask(all.amountMinor, key)).rejects.toMatchObject({ code: 'billing.idempotency_conflict' });
+  expect(sent()).toHaveLength(1);
+  await expect(ask(1, other)).rejects.toMatchObject({ code: 'billing.refund_too_large' });
+});
+
+test('what was asked for by an amount is not asked for again by none', async () => {
+  const key = randomUUID();
+  await ask(100, key);
+  await expect(ask(undefined, key)).rejects.toMatchObject({ code: 'billing.idempotency_conflict' });
+  expect(sent()).toHaveLength(1);
+});
+
 test('requests at the same moment never give back more than was paid', async () => {
   const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => ask(200)));
   const accepted = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));

@@ -54,6 +54,7 @@ export class Refunds {
    */
   async request(request: RefundRequest): Promise<RefundRow> {
     const { db, gateway } = this.#parts;
+    const askedMinor = request.amountMinor ?? null;
     const refundId = await db.asService(async (tx) => {
       const purchase = await lockPurchase(tx, request.purchaseId);
       if (purchase === undefined) throw new AppError('billing.purchase_not_found');
@@ -61,14 +62,13 @@ export class Refunds {
       if (purchase.provider !== gateway.provider) throw new AppError('billing.other_provider');
       const before = await findRefundByRequest(tx, purchase.id, request.requestKey);
       if (before !== undefined) {
-        const { amountMinor = before.amountMinor, reason } = request;
-        if (amountMinor !== before.amountMinor || reason !== before.reason)
+        if (askedMinor !== before.askedMinor || request.reason !== before.reason)
           throw new AppError('billing.idempotency_conflict');
         return before.id;
       }
       const { unsentMinor, liveMinor } = await sumRefunds(tx, purchase.id);
       const left = purchase.amountMinor - Math.max(purchase.refundedMinor + unsentMinor, liveMinor);
-      const amountMinor = request.amountMinor ?? left;
+      const amountMinor = askedMinor ?? left;
       if (amountMinor > left || left <= 0)
         throw new AppError('billing.refund_too_large', { leftMinor: Math.max(0, left) });
       const id = uuidv7();
@@ -76,7 +76,7 @@ export class Refunds {
       const { reason, requestKey, requestedBy } = request;
       const by = { origin: 'operator', reason, requestKey, requestedBy } as const;
       const state = { providerRefundId: null, status: 'requested' } as const;
-      await insertRefund(tx, { id, purchaseId, userId, amountMinor, currency, ...by, ...state });
+      await insertRefund(tx, { id, purchaseId, userId, amountMinor, askedMinor, currency, ...by, ...state });
       return id;
     });
     await this.#send(refundId);

@@ -181,6 +181,7 @@ async function noteRefunds(tx: Tx, purchase: PurchaseRow, { refunds }: PaymentFa
     const ofProvider = {
       origin: 'provider',
       reason: 'made at the provider',
+      askedMinor: null,
       requestedBy: null,
       requestKey: null,
     } as const;
@@ -197,6 +198,7 @@ async function refundDuplicate(tx: Tx, purchase: PurchaseRow): Promise<void> {
     purchaseId,
     userId,
     amountMinor,
+    askedMinor: null,
     currency,
     origin: 'duplicate',
     reason: 'it gave nothing: bought twice, or too late',
